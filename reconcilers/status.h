@@ -9,9 +9,9 @@ namespace nelson {
 
 /// The nine words of spec/runtime 1.1, derived from what is observed, never stored.
 enum class StackStatus {
-  kPending,     // recorded, nothing runs yet
-  kDeploying,   // some instances are up
-  kWarming,     // runs, health not yet passing
+  kPending,    // recorded, nothing runs yet
+  kDeploying,  // some instances are up
+  kWarming,    // runs, health not yet passing
   kReady,
   kDeprecated,
   kGarbage,     // is being removed
@@ -20,8 +20,9 @@ enum class StackStatus {
   kUnknown,     // runs without a record of ours that can be read
 };
 template <>
-inline constexpr auto kNames<StackStatus> = std::to_array<std::string_view>(
-    {"pending", "deploying", "warming", "ready", "deprecated", "garbage", "failed", "terminated", "unknown"});
+inline constexpr auto kNames<StackStatus> = std::to_array<std::string_view>({"pending", "deploying", "warming", "ready",
+                                                                             "deprecated", "garbage", "failed", "terminated",
+                                                                             "unknown"});
 
 /// `wanted`: whether Git wants it; a ready stack that Git wants no more while its unit has left Git is deprecated.
 [[nodiscard]] StackStatus status_of(const ObservedStack& stack, bool deprecated);

@@ -38,6 +38,10 @@ std::string canonical(Enum value) {
 }
 template <class Rep, class Period>
 std::string canonical(std::chrono::duration<Rep, Period> value);
+template <class Clock, class Length>
+std::string canonical(std::chrono::time_point<Clock, Length> value) {
+  return std::to_string(value.time_since_epoch().count());
+}
 template <class T>
 std::string canonical(const std::optional<T>& value);
 template <class T>

@@ -152,6 +152,7 @@ struct DesiredRepository {
 struct Desired {
   std::string owner;           // the control repository's stable id
   std::string control_url;     // printed without credentials
+  std::vector<std::string> moved_from;  // former control urls of this owner, as owner.yml lists them
   std::string control_commit;  // full id
   std::map<std::string, DomainSettings> domains;
   std::map<std::string, DesiredRepository> repositories;
@@ -163,6 +164,7 @@ struct Desired {
   static void visit(auto& self, auto&& field) {
     field("owner", self.owner);
     field("control_url", self.control_url);
+    field("moved_from", self.moved_from);
     field("control_commit", self.control_commit);
     field("domains", self.domains);
     field("repositories", self.repositories);

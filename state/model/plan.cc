@@ -4,6 +4,32 @@
 
 namespace nelson {
 
+void stamp(StackRecord& record, Fact fact, Instant now) {
+  switch (fact) {
+    case Fact::kReady: record.ready = now; break;
+    case Fact::kKeptNoLonger: record.kept_no_longer_since = now; break;
+    case Fact::kKeptAgain: record.kept_no_longer_since.reset(); break;
+    case Fact::kRetiringIdle: record.tombstone = now; [[fallthrough]];
+    case Fact::kRetiring: record.retiring = now; break;
+    case Fact::kTombstoneDropped:
+      record.tombstone.reset();
+      record.reversed.reset();
+      break;
+    case Fact::kJobSucceeded: record.job_result = JobResult::kSucceeded; break;
+    case Fact::kJobFailed: record.job_result = JobResult::kFailed; break;
+  }
+}
+
+void bury(StackRecord& record) {
+  record.removed = true;
+  record.launched.reset();
+  record.ready.reset();
+  record.kept_no_longer_since.reset();
+  record.retiring.reset();
+  record.document.clear();
+  record.settings = {};
+}
+
 const std::string& stack_of(const Effect& effect) {
   static const std::string kNone;
   return std::visit(

@@ -236,6 +236,12 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
+/// Writes `fact` into `record`, stamped `now`: what the executor does for a Note, and a forecast supposes it did.
+void stamp(StackRecord& record, Fact fact, Instant now);
+
+/// Turns the record of a removed stack into its remains: identity, incarnation, job result, tombstone and reversal stay.
+void bury(StackRecord& record);
+
 /// The stack an effect is about; "" for one about a service.
 [[nodiscard]] const std::string& stack_of(const Effect& effect);
 

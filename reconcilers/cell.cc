@@ -1,0 +1,204 @@
+#include "reconcilers/cell.h"
+
+#include <algorithm>
+#include <set>
+
+#include "reconcilers/status.h"
+
+namespace nelson {
+namespace {
+
+/// The value under `key`, or null.
+template <class Map, class Key>
+const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
+  const auto at = map.find(key);
+  return at == map.end() ? nullptr : &at->second;
+}
+
+/// Two repositories may claim a unit; then the one that the running stack names goes on, if it still claims it (semantics 4).
+std::optional<std::string> deciding_claimant(const DesiredCell& intent, const ObservedCell* seen) {
+  std::set<std::string> running;
+  if (seen != nullptr)
+    for (const ObservedStack& stack : seen->stacks)
+      if (is_live(stack)) running.insert(stack.record->identity.repository);
+  std::optional<std::string> only;
+  for (const std::string& claimant : intent.claimants)
+    if (running.contains(claimant)) {
+      if (only) return std::nullopt;
+      only = claimant;
+    }
+  return only;
+}
+
+Hold two_claims(const CellKey& key, const DesiredCell& intent) {
+  std::string files;
+  for (const std::string& claimant : intent.claimants)
+    files += (files.empty() ? "" : " and ") + ("repositories/" + claimant + ".yml");
+  return {.cell = key,
+          .name_space = "",
+          .repository = intent.claimants.front(),
+          .subject = key.unit,
+          .code = "two-claims",
+          .reason = "more than one repository declares the unit " + key.unit + ": " + files,
+          .clears_when = "one of them stops declaring it, or one of the files says `units: [" + key.unit + "]`",
+          .trouble = true};
+}
+
+std::uint64_t generation_in_force(const DesiredStack& desired, const ObservedCell* seen) {
+  std::uint64_t generation = desired.generation;
+  if (seen != nullptr)
+    for (const ObservedStack& stack : seen->stacks)
+      if (stack.record && stack.record->identity.name_space == desired.name_space)
+        generation = std::max(generation, stack.record->identity.generation);
+  return generation;
+}
+
+Candidate make_candidate(const CellKey& key, const std::string& owner, const DesiredStack& desired, const ObservedCell* seen) {
+  Candidate candidate{.desired = &desired,
+                      .identity = {.owner = owner,
+                                   .domain = key.domain,
+                                   .name_space = desired.name_space,
+                                   .repository = desired.repository,
+                                   .unit = key.unit,
+                                   .plan = desired.plan,
+                                   .version = desired.version,
+                                   .artifact = desired.artifact,
+                                   .generation = generation_in_force(desired, seen),
+                                   .spec = desired.spec},
+                      .name = {}};
+  candidate.name = stack_name(candidate.identity);
+  return candidate;
+}
+
+bool same_place(const Identity& a, const DesiredStack& b) { return a.name_space == b.name_space && a.plan == b.plan; }
+
+/// The live stack that stays in a candidate's place while the candidate's ref was not fetched since this controller started: a
+/// unit does not go to another commit on an old memory of Git (semantics 2).
+const ObservedStack* standing_for(const Candidate& candidate, const ObservedCell* seen) {
+  if (candidate.desired->fresh || seen == nullptr) return nullptr;
+  const ObservedStack* newest = nullptr;
+  for (const ObservedStack& stack : seen->stacks) {
+    if (!is_live(stack) || !same_place(stack.record->identity, *candidate.desired)) continue;
+    if (stack.name == candidate.name) return nullptr;
+    if (newest == nullptr || *newest->record->launched < *stack.record->launched) newest = &stack;
+  }
+  return newest;
+}
+
+Provider make_provider(const CellKey& key, const Desired& desired, const Observed& observed) {
+  Provider provider;
+  const ObservedCell* const seen = find_in(observed.cells, key);
+  if (seen == nullptr) return provider;
+  provider.targets = targets_of(*seen);
+  const DesiredCell* const intent = find_in(desired.cells, key);
+  for (const Target& target : provider.targets) {
+    const bool named =
+        intent != nullptr && std::any_of(intent->stacks.begin(), intent->stacks.end(),
+                                         [&](const DesiredStack& stack) { return stack.name_space == target.name_space; });
+    const DesiredRepository* const repository = find_in(desired.repositories, target.record->identity.repository);
+    if (!named && (repository == nullptr || repository->state == RepositoryState::kCurrent))
+      provider.left.push_back(target.name_space);
+  }
+  return provider;
+}
+
+}  // namespace
+
+bool Provider::deprecated_in(const std::string& name_space) const {
+  return std::find(left.begin(), left.end(), name_space) != left.end();
+}
+
+const TrafficRecord* Cell::traffic(const TrafficKey& traffic_key) const {
+  if (seen == nullptr) return nullptr;
+  for (const TrafficRecord& record : seen->traffic)
+    if (record.key == traffic_key) return &record;
+  return nullptr;
+}
+
+const Case* Cell::find(const std::string& stack) const {
+  const auto at =
+      std::lower_bound(cases.begin(), cases.end(), stack, [](const Case& c, const std::string& name) { return c.name < name; });
+  return at != cases.end() && at->name == stack ? &*at : nullptr;
+}
+
+Cell make_cell(const CellKey& key, const Desired& desired, const Observed& observed, const CallerIndex& callers, Instant now) {
+  Cell cell;
+  cell.key = key;
+  cell.owner = desired.owner;
+  cell.domain = find_in(desired.domains, key.domain);
+  cell.world = find_in(observed.domains, key.domain);
+  cell.intent = find_in(desired.cells, key);
+  cell.seen = find_in(observed.cells, key);
+
+  // What Git wants. A domain that is leaving wants nothing.
+  const bool intends = cell.intent != nullptr && cell.domain != nullptr && !cell.domain->leaving;
+  std::optional<std::string> claimant;
+  if (intends && cell.intent->claimants.size() > 1) {
+    claimant = deciding_claimant(*cell.intent, cell.seen);
+    if (!claimant) cell.contested = two_claims(key, *cell.intent);
+  }
+  if (intends && !cell.contested)
+    for (const DesiredStack& stack : cell.intent->stacks)
+      if (!claimant || stack.repository == *claimant)
+        cell.candidates.push_back(make_candidate(key, desired.owner, stack, cell.seen));
+
+  std::set<std::string> standing;
+  std::set<std::string> stood_for;
+  for (const Candidate& candidate : cell.candidates)
+    if (const ObservedStack* stack = standing_for(candidate, cell.seen)) {
+      standing.insert(stack->name);
+      stood_for.insert(candidate.name);
+    }
+
+  // One case a stack: what is there and what is wanted, merged by name.
+  std::map<std::string, Case> cases;
+  if (cell.seen != nullptr)
+    for (const ObservedStack& stack : cell.seen->stacks) {
+      Case& c = cases[stack.name];
+      c.observed = &stack;
+      c.record = stack.record ? &*stack.record : nullptr;
+      c.running = stack.running ? &*stack.running : nullptr;
+      c.live = is_live(stack);
+      c.stands = standing.contains(stack.name);
+    }
+  for (const Candidate& candidate : cell.candidates)
+    if (!stood_for.contains(candidate.name)) cases[candidate.name].candidate = &candidate;
+
+  const std::vector<Target> targets = cell.seen != nullptr ? targets_of(*cell.seen) : std::vector<Target>{};
+  std::map<std::string, std::set<std::string>> called_by;
+  if (const auto found = callers.find(key); found != callers.end())
+    for (const Caller& caller : found->second)
+      for (const Target& target : visible(targets, caller.name_space, caller.version.major))
+        if (caller.stack != target.stack) called_by[target.stack].insert(caller.stack);
+
+  for (auto& [name, c] : cases) {
+    c.name = name;
+    if (c.record == nullptr && c.candidate == nullptr) {  // runs, and nobody knows as what
+      cell.cases.push_back(std::move(c));
+      continue;
+    }
+    const Identity& identity = c.identity();
+    c.job = !identity.spec.schedule.empty();
+    c.serves = !c.job && !identity.spec.ports.empty();
+    c.healthy = c.observed != nullptr && cell.domain != nullptr && healthy(*c.observed, *cell.domain, now);
+    c.named = std::any_of(cell.candidates.begin(), cell.candidates.end(),
+                          [&](const Candidate& candidate) { return same_place(identity, *candidate.desired); });
+    const DesiredRepository* const repository = find_in(desired.repositories, identity.repository);
+    c.absence_known = !cell.contested && (repository == nullptr || repository->state == RepositoryState::kCurrent);
+    if (const auto found = called_by.find(name); found != called_by.end())
+      c.callers.assign(found->second.begin(), found->second.end());
+    if (const TrafficRecord* traffic = cell.traffic({key.domain, identity.name_space, key.unit, identity.version.major}))
+      for (const Weight& weight : traffic->weights)
+        if (weight.stack == name) c.percent = weight.percent;
+    cell.cases.push_back(std::move(c));
+  }
+
+  std::set<std::string> needed;
+  for (const Case& c : cell.cases)
+    if (c.live || c.candidate != nullptr)
+      for (const Dependency& dependency : c.identity().spec.dependencies) needed.insert(dependency.unit);
+  for (const std::string& unit : needed) cell.providers[unit] = make_provider({key.domain, unit}, desired, observed);
+  return cell;
+}
+
+}  // namespace nelson

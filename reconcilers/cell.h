@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reconcilers/routing.h"
+#include "state/model/plan.h"
+
+namespace nelson {
+
+/// What Git wants, with the name it gets.
+struct Candidate {
+  const DesiredStack* desired = nullptr;
+  Identity identity;
+  std::string name;
+};
+
+/// One stack with everything that rules ask about it: the record that a rule is a line over.
+struct Case {
+  std::string name;
+  const ObservedStack* observed = nullptr;  // null: nothing is there yet
+  const StackRecord* record = nullptr;      // null: none was ever written, or it is lost
+  const Running* running = nullptr;         // null: nothing runs under the name
+  const Candidate* candidate = nullptr;     // set: this is what Git wants of its (namespace, plan)
+  bool stands = false;  // not what Git wants, but what stays while that may not be acted on (not fetched since the start)
+  bool live = false;    // launched, not being removed, not removed
+  bool job = false;
+  bool serves = false;  // has ports and is no job: takes traffic
+  bool healthy = false;
+  bool named = false;                // Git names its (namespace, plan), be it as another stack
+  bool absence_known = false;        // when it is not named: its repository was read whole, so it has left Git
+  std::int32_t percent = 0;          // of its service's traffic, as recorded
+  std::vector<std::string> callers;  // live stacks whose calls it may get, sorted
+
+  [[nodiscard]] bool wanted() const { return candidate != nullptr || stands; }
+  [[nodiscard]] bool ready() const { return live && record->ready.has_value(); }
+  /// Identity of what is recorded, else of what is wanted. Only for cases that have one of the two.
+  [[nodiscard]] const Identity& identity() const { return record != nullptr ? record->identity : candidate->identity; }
+  /// Settings that Git says now, else those in force.
+  [[nodiscard]] const Settings& settings() const { return candidate != nullptr ? candidate->desired->settings : record->settings; }
+};
+
+/// What a dependency of a stack finds in another cell.
+struct Provider {
+  std::vector<Target> targets;
+  bool deprecated_in(const std::string& name_space) const;
+  std::vector<std::string> left;  // namespaces in which Git names the unit no more: no new callers there
+};
+
+/// A cell with its neighbours, ready to be decided on. Points into the Desired and Observed it was made from.
+struct Cell {
+  CellKey key;
+  const DomainSettings* domain = nullptr;  // null: no file in domains/ names it any more
+  const ObservedDomain* world = nullptr;   // null: never observed
+  const DesiredCell* intent = nullptr;     // null: Git says nothing of the unit here
+  const ObservedCell* seen = nullptr;      // null: nothing of it is there
+  std::string owner;
+  std::vector<Candidate> candidates;
+  std::vector<Case> cases;                    // by name
+  std::map<std::string, Provider> providers;  // by unit, of every dependency of a candidate or live stack
+  std::optional<Hold> contested;              // two repositories claim the unit and nothing decides
+
+  [[nodiscard]] const TrafficRecord* traffic(const TrafficKey& traffic_key) const;
+  [[nodiscard]] const Case* find(const std::string& stack) const;
+};
+
+/// Makes the cell `key`. `callers` is callers_of(observed).
+[[nodiscard]] Cell make_cell(const CellKey& key, const Desired& desired, const Observed& observed, const CallerIndex& callers,
+                             Instant now);
+
+}  // namespace nelson

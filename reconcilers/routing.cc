@@ -1,0 +1,93 @@
+#include "reconcilers/routing.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "state/model/names.h"
+
+namespace nelson {
+namespace {
+
+const ObservedStack* find_stack(const ObservedCell& cell, const std::string& name) {
+  const auto at = std::lower_bound(cell.stacks.begin(), cell.stacks.end(), name,
+                                   [](const ObservedStack& stack, const std::string& wanted) { return stack.name < wanted; });
+  return at != cell.stacks.end() && at->name == name ? &*at : nullptr;
+}
+
+}  // namespace
+
+bool is_live(const ObservedStack& stack) {
+  return stack.record && !stack.record->removed && !stack.record->retiring && stack.record->launched;
+}
+
+std::vector<Target> targets_of(const ObservedCell& cell) {
+  std::vector<Target> targets;
+  for (const TrafficRecord& traffic : cell.traffic) {
+    const std::int32_t led = [&] {
+      std::int32_t sum = 0;
+      for (const Weight& weight : traffic.weights)
+        if (std::binary_search(traffic.target.begin(), traffic.target.end(), weight.stack)) sum += weight.percent;
+      return sum;
+    }();
+    const bool arrived = led == 100;
+    for (const Weight& weight : traffic.weights) {
+      if (arrived && weight.percent == 0) continue;  // the course is over: what it left behind is no target any more
+      const ObservedStack* stack = find_stack(cell, weight.stack);
+      if (stack == nullptr || !is_live(*stack)) continue;
+      const bool leads = std::binary_search(traffic.target.begin(), traffic.target.end(), weight.stack);
+      targets.push_back({traffic.key.name_space, traffic.key.major, weight.stack, weight.percent, &*stack->record, leads});
+    }
+  }
+  return targets;
+}
+
+CallerIndex callers_of(const Observed& observed) {
+  CallerIndex index;
+  for (const auto& [key, cell] : observed.cells)
+    for (const ObservedStack& stack : cell.stacks) {
+      if (!is_live(stack)) continue;
+      const Identity& identity = stack.record->identity;
+      for (const Dependency& dependency : identity.spec.dependencies)
+        index[{key.domain, dependency.unit}].push_back({stack.name, identity.name_space, dependency.version});
+    }
+  for (auto& [key, callers] : index)
+    std::sort(callers.begin(), callers.end(),
+              [](const Caller& a, const Caller& b) { return std::tie(a.stack, a.version) < std::tie(b.stack, b.version); });
+  return index;
+}
+
+std::optional<std::string> resolve(const std::vector<Target>& targets, std::string_view name_space, std::uint32_t major) {
+  for (std::optional<std::string_view> at = name_space; at; at = parent_of(*at))
+    for (const Target& target : targets)
+      if (target.name_space == *at && target.major == major) return std::string(*at);
+  return std::nullopt;
+}
+
+std::vector<Target> visible(const std::vector<Target>& targets, std::string_view name_space, std::uint32_t major) {
+  const std::optional<std::string> home = resolve(targets, name_space, major);
+  std::vector<Target> seen;
+  for (const Target& target : targets)
+    if (target.major == major && ((home && target.name_space == *home) || is_below(target.name_space, name_space)))
+      seen.push_back(target);
+  return seen;
+}
+
+std::vector<Edge> routing_graph(const Observed& observed, const std::string& domain) {
+  std::vector<Edge> edges;
+  const CallerIndex index = callers_of(observed);
+  for (const auto& [key, callers] : index) {
+    if (key.domain != domain) continue;
+    const auto cell = observed.cells.find(key);
+    if (cell == observed.cells.end()) continue;
+    const std::vector<Target> targets = targets_of(cell->second);
+    for (const Caller& caller : callers)
+      for (const Target& target : visible(targets, caller.name_space, caller.version.major))
+        for (const Port& port : target.record->identity.spec.ports)
+          edges.push_back({caller.stack, target.stack, target.name_space, port, target.percent});
+  }
+  std::sort(edges.begin(), edges.end(),
+            [](const Edge& a, const Edge& b) { return std::tie(a.from, a.to, a.port.name) < std::tie(b.from, b.to, b.port.name); });
+  return edges;
+}
+
+}  // namespace nelson

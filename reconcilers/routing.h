@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "state/model/observed.h"
+
+namespace nelson {
+
+// The routing graph of one domain (spec/runtime 4.1 to 4.4). A node is a live stack; an edge leads from a caller to each stack
+// that its dependency resolves to now. What a service resolves to is said by its traffic record alone.
+
+/// A stack that stands behind a service now, with its share. Both sides of a course in progress are targets, also at weight 0.
+struct Target {
+  std::string name_space;
+  std::uint32_t major = 0;
+  std::string stack;
+  std::int32_t percent = 0;
+  const StackRecord* record = nullptr;  // never null; lives as long as the Observed it came from
+  bool leads = false;                   // the course leads to it: what a new caller is checked against
+};
+
+/// Of one unit, by (namespace, major, stack).
+[[nodiscard]] std::vector<Target> targets_of(const ObservedCell& cell);
+
+/// A live stack's declared dependency on a unit.
+struct Caller {
+  std::string stack;
+  std::string name_space;
+  FeatureVersion version;
+};
+
+/// Every live stack's dependencies, by (domain, unit called); callers by (stack, version).
+using CallerIndex = std::map<CellKey, std::vector<Caller>>;
+[[nodiscard]] CallerIndex callers_of(const Observed& observed);
+
+/// The namespace in which a caller's dependency is found: its own, else its parent, grandparent, ...; the first in which the unit has a
+/// target of that major. Nothing when none has.
+[[nodiscard]] std::optional<std::string> resolve(const std::vector<Target>& targets, std::string_view name_space,
+                                                 std::uint32_t major);
+
+/// The targets a caller sees: those in the namespace it resolves to, and those in every namespace below its own.
+[[nodiscard]] std::vector<Target> visible(const std::vector<Target>& targets, std::string_view name_space, std::uint32_t major);
+
+/// One call in the graph, for the API, the page and graph outputs: an edge per port of the target.
+struct Edge {
+  std::string from;
+  std::string to;
+  std::string to_namespace;
+  Port port;
+  std::int32_t percent = 0;
+
+  bool operator==(const Edge&) const = default;
+};
+
+/// All edges of a domain, by (from, to, port).
+[[nodiscard]] std::vector<Edge> routing_graph(const Observed& observed, const std::string& domain);
+
+/// Whether the stack was launched and neither is being removed nor has been.
+[[nodiscard]] bool is_live(const ObservedStack& stack);
+
+}  // namespace nelson
