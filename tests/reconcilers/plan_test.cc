@@ -247,7 +247,8 @@ TEST(Dependencies, ACircleIsNamed) {
   const Plan decided = world.plan_now();
   EXPECT_FALSE(has(lines_of(decided), "launch aa 1.1.0"));
   ASSERT_TRUE(has(codes_of(decided), "dependency-cycle"));
-  const auto hold = std::find_if(decided.held.begin(), decided.held.end(), [](const Hold& h) { return h.code == "dependency-cycle"; });
+  const auto hold =
+      std::find_if(decided.held.begin(), decided.held.end(), [](const Hold& h) { return h.code == "dependency-cycle"; });
   EXPECT_NE(hold->reason.find("aa -> bb -> aa"), std::string::npos) << hold->reason;
 }
 
