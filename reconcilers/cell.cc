@@ -4,6 +4,7 @@
 #include <set>
 
 #include "reconcilers/status.h"
+#include "state/model/names.h"
 
 namespace nelson {
 namespace {
@@ -87,6 +88,8 @@ const ObservedStack* standing_for(const Candidate& candidate, const ObservedCell
 
 Provider make_provider(const CellKey& key, const Desired& desired, const Observed& observed) {
   Provider provider;
+  if (const DesiredCell* const wanted = find_in(desired.cells, key))
+    for (const DesiredStack& stack : wanted->stacks) provider.named.push_back(stack.name_space);
   const ObservedCell* const seen = find_in(observed.cells, key);
   if (seen == nullptr) return provider;
   provider.targets = targets_of(*seen);
@@ -106,6 +109,11 @@ Provider make_provider(const CellKey& key, const Desired& desired, const Observe
 
 bool Provider::deprecated_in(const std::string& name_space) const {
   return std::find(left.begin(), left.end(), name_space) != left.end();
+}
+
+bool Provider::expected_for(std::string_view name_space) const {
+  return std::any_of(named.begin(), named.end(),
+                     [&](const std::string& name) { return name == name_space || is_below(name_space, name); });
 }
 
 const TrafficRecord* Cell::traffic(const TrafficKey& traffic_key) const {

@@ -45,8 +45,12 @@ struct Case {
 /// What a dependency of a stack finds in another cell.
 struct Provider {
   std::vector<Target> targets;
-  bool deprecated_in(const std::string& name_space) const;
-  std::vector<std::string> left;  // namespaces in which Git names the unit no more: no new callers there
+  std::vector<std::string> left;   // namespaces in which Git names the unit no more: no new callers there
+  std::vector<std::string> named;  // namespaces in which Git wants it: it may be on its way
+
+  [[nodiscard]] bool deprecated_in(const std::string& name_space) const;
+  /// Whether Git wants it where a caller in `name_space` would look: there or above.
+  [[nodiscard]] bool expected_for(std::string_view name_space) const;
 };
 
 /// A cell with its neighbours, ready to be decided on. Points into the Desired and Observed it was made from.

@@ -31,9 +31,11 @@ std::optional<Obstacle> missing(const Cell& cell, const Identity& identity, cons
   const Provider& provider = cell.providers.at(dependency.unit);
   const std::string what = identity.unit + " depends on " + print(dependency) + ", which ";
   const std::optional<std::string> home = resolve(provider.targets, identity.name_space, dependency.version.major);
+  const bool expected = provider.expected_for(identity.name_space);
   if (!home)
-    return Obstacle{"missing-dependency", what + "serves nothing in " + identity.name_space + " or above it",
-                    print(dependency) + " is deployed and ready there; or the dependency leaves the manifest", true};
+    return Obstacle{"missing-dependency",
+                    what + (expected ? "is not ready yet in " : "serves nothing in ") + identity.name_space + " or above it",
+                    print(dependency) + " is deployed and ready there; or the dependency leaves the manifest", !expected};
   bool fits = false;
   for (const Target& target : provider.targets) {
     if (target.name_space != *home || target.major != dependency.version.major) continue;
@@ -150,15 +152,16 @@ std::string unready(const Case& c) {
   return std::to_string(good) + " of " + std::to_string(wanted) + " instances are healthy" + details;
 }
 
-bool in_trouble(const Running& running) {
-  return std::any_of(running.instances.begin(), running.instances.end(), [](const Instance& instance) {
-    return instance.restarts > 0 || instance.state == InstanceState::kBackoff || instance.health == Health::kFailing;
+/// Crashing is trouble at once; failing checks only when an instance had its time to come up.
+bool in_trouble(const Running& running, Duration patience, Instant now) {
+  return std::any_of(running.instances.begin(), running.instances.end(), [&](const Instance& instance) {
+    return instance.restarts > 0 || instance.state == InstanceState::kBackoff ||
+           (instance.health == Health::kFailing && instance.since + patience <= now);
   });
 }
 
-/// Without checks, readiness comes with time alone.
+/// Without checks readiness comes with time alone; with them, time alone turns a slow start into trouble.
 void wake_when_mature(const Cell& cell, const Case& c, Instant now, CellPlan& out) {
-  if (!c.identity().spec.health_checks.empty()) return;
   for (const Instance& instance : c.running->instances)
     if (instance.state == InstanceState::kRunning && instance.since + cell.domain->ready_after > now)
       out.wake(instance.since + cell.domain->ready_after);
@@ -175,7 +178,7 @@ void plan_readiness(const Cell& cell, const Case& c, Instant now, CellPlan& out)
     return;
   }
   if (c.healthy) return;
-  const bool trouble = c.record->ready.has_value() || in_trouble(*c.running);
+  const bool trouble = c.record->ready.has_value() || in_trouble(*c.running, cell.domain->ready_after, now);
   out.hold(cell, c.identity(), c.name, c.record->ready ? "unhealthy" : "warming", unready(c),
            trouble
                ? "its instances pass: see `nelson logs " + c.name + "`; a newer release overtakes it, `git revert` takes it back"
