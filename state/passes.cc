@@ -1,0 +1,392 @@
+#include "state/passes.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "state/fingerprint.h"
+
+namespace nelson {
+namespace {
+
+/// Versions that one commit removes, so that no commit is long.
+constexpr std::size_t kRemovedAtOnce = 10'000;
+
+// A part is an entry of one of the maps in Desired and Observed, or a whole field that is no map. Its kind is the field's place in
+// them, counted from 1, so that a field added to either is kept without a word here.
+
+/// What of a part is an input: when a host last answered decides nothing, and a poll that brings nothing new must not cost a commit.
+template <class T>
+const T& deciding(const T& value) {
+  return value;
+}
+DesiredRepository deciding(DesiredRepository repository) {
+  repository.last_fetched.clear();
+  return repository;
+}
+
+const std::string& none() {
+  static const std::string kNone;
+  return kNone;
+}
+
+void each_part_of(std::uint8_t kind, const auto& member, auto&& see) { see(kind, none(), none(), deciding(member)); }
+template <class T>
+void each_part_of(std::uint8_t kind, const std::map<std::string, T>& members, auto&& see) {
+  for (const auto& [name, member] : members) see(kind, name, none(), deciding(member));
+}
+template <class T>
+void each_part_of(std::uint8_t kind, const std::map<CellKey, T>& members, auto&& see) {
+  for (const auto& [key, member] : members) see(kind, key.domain, key.unit, deciding(member));
+}
+
+/// Calls `see(kind, first, second, value)` for every part of a pass's inputs, in the order of (kind, first, second).
+void each_part(const Desired& desired, const Observed& observed, auto&& see) {
+  std::uint8_t kind = 0;
+  const auto field = [&](std::string_view, const auto& member) { each_part_of(++kind, member, see); };
+  Desired::visit(desired, field);
+  Observed::visit(observed, field);
+}
+
+bool put_part_into(const PartHeader&, Decoder& decoder, auto& member) { return decoder.take(member); }
+template <class T>
+bool put_part_into(const PartHeader& header, Decoder& decoder, std::map<std::string, T>& members) {
+  return decoder.take(members[header.first]);
+}
+template <class T>
+bool put_part_into(const PartHeader& header, Decoder& decoder, std::map<CellKey, T>& members) {
+  return decoder.take(members[{header.first, header.second}]);
+}
+
+/// The other way round. False when the bytes do not hold such a part.
+bool put_part(const PartHeader& header, Decoder& decoder, Desired& desired, Observed& observed) {
+  std::uint8_t kind = 0;
+  bool put = false;
+  const auto field = [&](std::string_view, auto& member) {
+    if (++kind == header.kind) put = put_part_into(header, decoder, member) && decoder.done();
+  };
+  Desired::visit(desired, field);
+  Observed::visit(observed, field);
+  return put;
+}
+
+std::string version_key(const PartHeader& header, std::uint64_t pass) {
+  return static_cast<char>(header.kind) + text_key(header.first) + text_key(header.second) + number_key(pass);
+}
+
+std::string_view part_of(std::string_view key) { return key.substr(0, key.size() - std::min<std::size_t>(key.size(), 8)); }
+
+/// What a record takes on the disk, about: LMDB gives whole pages to those that fill half of one.
+std::uint64_t room_of(std::size_t key, std::size_t value) {
+  constexpr std::size_t kPage = 4096, kFrame = 32;
+  const std::size_t size = key + value + kFrame;
+  return size < kPage / 2 ? size : (size + kPage - 1) / kPage * kPage;
+}
+
+std::string header_and(const PartHeader& header, const auto& value) {
+  std::string bytes = encoded(header);
+  encode(bytes, value);
+  return bytes;
+}
+
+}  // namespace
+
+Passes::Passes(Database& database, const StoreOptions& options)
+    : database_(database),
+      keep_(std::max<std::uint64_t>(1, options.keep_passes)),
+      checkpoint_every_(std::max<std::uint64_t>(1, options.checkpoint_every)),
+      most_bytes_(options.max_bytes / 3) {}
+
+Result<std::vector<StoredPass>> Passes::stored() const {
+  std::vector<StoredPass> all;
+  Transaction transaction = database_.read();
+  {
+    Cursor cursor(transaction, Table::kPasses);
+    for (bool there = cursor.first(); there; there = cursor.next())
+      if (auto pass = database_.value_of<StoredPass>(Table::kPasses, cursor.key(), cursor.record()))
+        all.push_back(std::move(*pass));
+  }
+  if (Status read = transaction.finish(); !read) return read.error();
+  return all;
+}
+
+Result<std::vector<PassRecord>> Passes::list() const {
+  Result<std::vector<StoredPass>> all = stored();
+  if (!all) return all.error();
+  std::vector<PassRecord> records;
+  for (StoredPass& pass : *all) records.push_back(std::move(pass.record));
+  return records;
+}
+
+Status Passes::load() {
+  Result<std::vector<StoredPass>> all = stored();
+  if (!all) return all.error();
+  if (const auto head = database_.head()) last_number_ = head->pass;
+  last_.reset();
+  last_checkpoint_ = 0;
+  for (const StoredPass& pass : *all)
+    if (pass.record.checkpoint) last_checkpoint_ = pass.record.pass;
+  if (!all->empty()) last_ = all->back();
+  const std::uint64_t oldest = all->empty() ? ~std::uint64_t{0} : all->front().record.pass;
+
+  std::vector<Known> found;
+  garbage_.clear();
+  bytes_ = 0;
+  inputs_ = 0;
+  Transaction transaction = database_.read();
+  {
+    // The versions of one part lie together, oldest first. One is needed only while no later version is as old as the oldest pass.
+    std::string part;
+    std::string base;  // the newest version up to now that is not newer than the oldest pass
+    bool base_present = true;
+    std::optional<Known> newest;
+    const auto end_part = [&] {
+      if (!base.empty() && !base_present) garbage_.push_back(base);
+      if (newest) {
+        inputs_ ^= newest->digest;
+        found.push_back(std::move(*newest));
+      }
+      base.clear();
+      base_present = true;
+      newest.reset();
+    };
+    Cursor cursor(transaction, Table::kParts);
+    for (bool there = cursor.first(); there; there = cursor.next()) {
+      const std::string_view key = cursor.key();
+      const auto unsealed = database_.open_record(Table::kParts, key, cursor.record());
+      if (!unsealed) continue;
+      PartHeader header;
+      Decoder decoder(unsealed->value);
+      if (!decoder.take(header)) {
+        database_.losses().note(Table::kParts, key);
+        continue;
+      }
+      if (part_of(key) != part) {
+        end_part();
+        part = part_of(key);
+      }
+      bytes_ += room_of(key.size(), cursor.record().size());
+      if (number_of_key(key) <= oldest) {
+        if (!base.empty()) garbage_.push_back(base);
+        base = key;
+        base_present = header.present;
+      }
+      newest.reset();
+      if (header.present) newest = Known{header.kind, header.first, header.second, unsealed->digest, std::nullopt};
+    }
+    end_part();
+  }
+  if (Status read = transaction.finish(); !read) return read;
+  // They are taken from the back: the older versions of a removed part go before the one that says it is gone.
+  std::reverse(garbage_.begin(), garbage_.end());
+
+  const auto order = [](const Known& a, const Known& b) {
+    return std::tie(a.kind, a.first, a.second) < std::tie(b.kind, b.first, b.second);
+  };
+  std::sort(found.begin(), found.end(), order);
+  auto before = known_.begin();
+  for (Known& known : found) {
+    before = std::lower_bound(before, known_.end(), known, order);
+    if (before != known_.end() && !order(known, *before) && before->digest == known.digest) known.fingerprint = before->fingerprint;
+  }
+  known_ = std::move(found);
+  loaded_ = true;
+  return {};
+}
+
+void Passes::compare(const Desired& desired, const Observed& observed, auto&& changed) {
+  std::size_t at = 0;
+  bool on = true;
+  const auto remove = [&] {
+    const Known& gone = known_[at];
+    on = changed(PartHeader{gone.kind, gone.first, gone.second, false}, at, std::optional<std::uint64_t>(), std::string());
+    ++at;
+  };
+  each_part(desired, observed, [&](std::uint8_t kind, const std::string& first, const std::string& second, const auto& value) {
+    if (!on) return;
+    const auto place = std::tie(kind, first, second);
+    while (on && at < known_.size() && std::tie(known_[at].kind, known_[at].first, known_[at].second) < place) remove();
+    if (!on) return;
+    const std::uint64_t fingerprint = fingerprint_of(value);
+    const bool known = at < known_.size() && std::tie(known_[at].kind, known_[at].first, known_[at].second) == place;
+    if (known && known_[at].fingerprint == fingerprint) {
+      ++at;
+      return;
+    }
+    const PartHeader header{kind, first, second, true};
+    std::string bytes = header_and(header, value);
+    if (known && known_[at].digest == content_digest(bytes)) {
+      known_[at].fingerprint = fingerprint;
+      ++at;
+      return;
+    }
+    on = changed(header, known ? at : known_.size(), std::optional(fingerprint), std::move(bytes));
+    if (known) ++at;
+  });
+  while (on && at < known_.size()) remove();
+}
+
+Status Passes::record(const Desired& desired, const Observed& observed, Instant now, const std::string& plan_digest) {
+  if (too_large_) return {};
+  bool checkpoint = !loaded_;
+  if (!loaded_)
+    if (Status done = load(); !done) return done;
+  bool differs = !last_ || last_->record.plan_digest != plan_digest || last_->inputs != inputs_;
+  if (!differs)
+    compare(desired, observed, [&](auto&&...) {
+      differs = true;
+      return false;
+    });
+  if (!differs) return {};
+  if (last_number_ + 1 >= last_checkpoint_ + checkpoint_every_ && !checkpoint) {
+    if (Status done = load(); !done) return done;
+    checkpoint = true;
+  }
+  for (;;) {
+    Result<Written> written = write(desired, observed, now, plan_digest, checkpoint);
+    if (!written) return written.error();
+    if (*written == Written::kKept) return {};
+    Result<bool> more = make_room();
+    if (!more) return more.error();
+    if (!*more) break;
+    checkpoint = true;  // make_room has read everything again
+  }
+  database_.losses().say("the inputs of a pass take more than a third of the store's max_bytes (" + std::to_string(most_bytes_) +
+                         " bytes): no pass is kept for replay until the next start; raise max_bytes");
+  too_large_ = true;
+  return {};
+}
+
+Result<Passes::Written> Passes::write(const Desired& desired, const Observed& observed, Instant now, const std::string& plan_digest,
+                                      bool checkpoint) {
+  Result<Database::Change> change = database_.change(Database::Room::kNeeded);
+  if (!change) return change.error();
+  StoredPass pass{{last_number_ + 1, now, plan_digest, checkpoint}, inputs_};
+  std::vector<Changed> changes;
+  std::uint64_t bytes = bytes_;
+  compare(desired, observed,
+          [&](const PartHeader& header, std::size_t at, std::optional<std::uint64_t> fingerprint, const std::string& content) {
+            const std::string value = header.present ? content : encoded(header);
+            const std::string key = version_key(header, pass.record.pass);
+            change->put_bytes(Table::kParts, key, value);
+            bytes += room_of(key.size(), value.size());
+            const std::uint64_t digest = header.present ? content_digest(value) : 0;
+            pass.inputs ^= digest ^ (at < known_.size() ? known_[at].digest : 0);
+            changes.push_back({at, header.present, {header.kind, header.first, header.second, digest, fingerprint}});
+            return bytes <= most_bytes_ && !change->transaction().failed();
+          });
+  if (bytes > most_bytes_) return Written::kTooLarge;
+  const std::size_t removed = std::min(garbage_.size(), kRemovedAtOnce);
+  for (std::size_t i = 0; i < removed; ++i) change->remove(Table::kParts, garbage_[garbage_.size() - 1 - i]);
+  change->put(Table::kPasses, number_key(pass.record.pass), pass);
+  {
+    std::vector<std::string> old;
+    {
+      Cursor cursor(change->transaction(), Table::kPasses);
+      for (bool there = cursor.first(); there && old.size() < kRemovedAtOnce; there = cursor.next()) {
+        if (number_of_key(cursor.key()) + keep_ > pass.record.pass) break;
+        old.emplace_back(cursor.key());
+      }
+    }
+    for (const std::string& key : old) change->remove(Table::kPasses, key);
+  }
+  change->head().pass = pass.record.pass;
+  if (Status done = change->commit(now); !done) return done.error();
+  garbage_.resize(garbage_.size() - removed);
+  bytes_ = bytes;
+  inputs_ = pass.inputs;
+  last_number_ = pass.record.pass;
+  if (checkpoint) last_checkpoint_ = last_number_;
+  last_ = std::move(pass);
+  apply(changes);
+  return Written::kKept;
+}
+
+void Passes::apply(std::vector<Changed>& changes) {
+  const std::size_t before = known_.size();
+  bool removed = false;
+  for (Changed& change : changes) {
+    if (change.at == before) {
+      known_.push_back(std::move(change.part));
+    } else if (change.present) {
+      known_[change.at] = std::move(change.part);
+    } else {
+      known_[change.at].kind = 0;
+      removed = true;
+    }
+  }
+  const auto order = [](const Known& a, const Known& b) {
+    return std::tie(a.kind, a.first, a.second) < std::tie(b.kind, b.first, b.second);
+  };
+  // New parts come in order too.
+  const auto middle = known_.begin() + static_cast<std::ptrdiff_t>(before);
+  const auto kept = removed ? std::remove_if(known_.begin(), middle, [](const Known& known) { return known.kind == 0; }) : middle;
+  const auto merged_from = known_.erase(kept, middle);
+  std::inplace_merge(known_.begin(), merged_from, known_.end(), order);
+}
+
+Result<bool> Passes::make_room() {
+  Result<std::vector<StoredPass>> all = stored();
+  if (!all) return all.error();
+  if (all->size() < 2) return false;
+  Result<Database::Change> change = database_.change(Database::Room::kNotNeeded);
+  if (!change) return change.error();
+  for (std::size_t i = 0; i < all->size() / 2; ++i) change->remove(Table::kPasses, number_key((*all)[i].record.pass));
+  if (Status done = change->commit(std::nullopt); !done) return done.error();
+  if (Status done = load(); !done) return done.error();
+  if (Status done = remove_garbage(); !done) return done.error();
+  return true;
+}
+
+Status Passes::remove_garbage() {
+  if (garbage_.empty()) return {};
+  while (!garbage_.empty()) {
+    Result<Database::Change> change = database_.change(Database::Room::kNotNeeded);
+    if (!change) return change.error();
+    for (std::size_t i = 0; i < kRemovedAtOnce && !garbage_.empty(); ++i) {
+      change->remove(Table::kParts, garbage_.back());
+      garbage_.pop_back();
+    }
+    if (Status done = change->commit(std::nullopt); !done) return done;
+  }
+  return load();
+}
+
+Result<ReplayedPass> Passes::replay(std::uint64_t number) const {
+  const std::string name = "pass " + std::to_string(number);
+  ReplayedPass replayed;
+  Transaction transaction = database_.read();
+  const auto pass = database_.get<StoredPass>(transaction, Table::kPasses, number_key(number));
+  std::uint64_t inputs = 0;
+  bool readable = true;
+  if (pass) {
+    Cursor cursor(transaction, Table::kParts);
+    std::string part;
+    std::optional<Unsealed> newest;  // the views live as long as the transaction
+    const auto end_part = [&] {
+      PartHeader header;
+      Decoder decoder(newest ? newest->value : std::string_view());
+      if (!newest || !decoder.take(header) || !header.present) return;
+      inputs ^= newest->digest;
+      readable = put_part(header, decoder, replayed.desired, replayed.observed) && readable;
+    };
+    for (bool there = cursor.first(); there; there = cursor.next()) {
+      if (part_of(cursor.key()) != part) {
+        end_part();
+        newest.reset();
+        part = part_of(cursor.key());
+      }
+      if (number_of_key(cursor.key()) > number) continue;
+      if (const auto unsealed = database_.open_record(Table::kParts, cursor.key(), cursor.record())) newest = unsealed;
+    }
+    end_part();
+  }
+  if (Status read = transaction.finish(); !read) return read.error();
+  if (!pass) return invalid(name + " is not kept: `passes` lists those that can be replayed");
+  if (!readable || inputs != pass->inputs)
+    return invalid(name +
+                   " cannot be replayed: a part of its inputs was damaged and is lost; passes from the next checkpoint on can");
+  replayed.record = pass->record;
+  return replayed;
+}
+
+}  // namespace nelson
