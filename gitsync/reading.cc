@@ -1,0 +1,631 @@
+#include "gitsync/reading.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+
+namespace nelson::git {
+
+namespace {
+
+constexpr const char* kManifestName = ".nelson.yml";
+constexpr std::size_t kTagsTried = 1'000;
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+std::string name_of_path(const std::string& path) { return path.substr(folder_of(path).size()); }
+
+bool is_error(const Problem& problem) { return !problem.warning; }
+
+Problem too_big() { return problem_at({1, 1}, "LoadError", "the file is larger than 256 KiB", "split it, or shorten it"); }
+
+/// Folder -> its manifest and deployables.
+using Folders = std::map<std::string, std::vector<Entry>>;
+
+Folders by_folder(const std::vector<Entry>& entries) {
+  Folders out;
+  for (const Entry& entry : entries) out[folder_of(entry.path)].push_back(entry);
+  std::erase_if(out, [](const auto& folder) {
+    return std::none_of(folder.second.begin(), folder.second.end(),
+                        [](const Entry& e) { return name_of_path(e.path) == kManifestName; });
+  });
+  return out;
+}
+
+const Entry* find(const std::vector<Entry>& entries, const std::string& path) {
+  for (const Entry& entry : entries)
+    if (entry.path == path) return &entry;
+  return nullptr;
+}
+
+/// One manifest file with the deployables beside it, at one revision.
+struct FileReading {
+  std::shared_ptr<const ManifestReading> manifest;  // null when it is not there or not a regular file
+  std::vector<ReleaseReading> releases;
+  std::vector<std::string> without_artifact;  // units that have neither deployable nor image here
+  std::vector<Problem> problems;
+  bool present = false;
+
+  [[nodiscard]] bool well() const { return present && std::none_of(problems.begin(), problems.end(), is_error); }
+  [[nodiscard]] const ReleaseReading* release(std::string_view unit) const {
+    for (const ReleaseReading& release : releases)
+      if (release.unit == unit) return &release;
+    return nullptr;
+  }
+};
+
+class Reader {
+ public:
+  Reader(Source& source, const RepositoryFile& file, Parsed& parsed) : source_(source), file_(file), parsed_(parsed) {}
+
+  /// The version of a unit without a deployable, whose image comes from the repository's template; nothing where there is none.
+  using VersionOf = std::function<std::optional<Version>(const std::string& unit)>;
+
+  Reply<RepositoryReading> by_branch(const std::string& head) {
+    RepositoryReading out = begin(head);
+    Reply<Folders> folders = folders_at(head);
+    if (!folders) return folders.failure();
+    bool known = folders->empty(), well = !truncated_;
+    for (const auto& [folder, entries] : *folders) {
+      Reply<FileReading> now = read_file(folder, entries, head, head, no_version);
+      if (!now) return now.failure();
+      const Reply<bool> done = settle(folder, *now, head, out);
+      if (!done) return done.failure();
+      well = well && *done;
+      known = known || *done;
+    }
+    finish(out, well, known);
+    return out;
+  }
+
+  Reply<RepositoryReading> by_tags(const References& references) {
+    RepositoryReading out = begin(references.head);
+    Reply<Folders> folders = folders_at(references.head);
+    if (!folders) return folders.failure();
+    bool known = folders->empty(), well = !truncated_;
+    const std::vector<Candidate> candidates = candidates_of(references.tags);
+    for (const auto& [folder, entries] : *folders) {
+      Reply<std::shared_ptr<const Manifest>> manifest = declared(folder, entries, references.head, out, well);
+      if (!manifest) return manifest.failure();
+      if (*manifest == nullptr) continue;
+      known = true;
+      for (const ManifestUnit& unit : (*manifest)->units) {
+        const Reply<bool> done = release_by_tag(unit.name, folder, candidates, out);
+        if (!done) return done.failure();
+        well = well && *done;
+      }
+    }
+    finish(out, well, known);
+    return out;
+  }
+
+  Reply<RepositoryReading> by_tree(const std::string& tree, const std::string& commit, const RepositoryReading& current) {
+    RepositoryReading out = begin(commit);
+    Reply<Folders> folders = folders_at(tree);
+    if (!folders) return folders.failure();
+    const auto current_of = [&current](const std::string& unit) -> const ReleaseReading* {
+      for (const ReleaseReading& release : current.releases)
+        if (release.unit == unit) return &release;
+      return nullptr;
+    };
+    const VersionOf version = [&](const std::string& unit) -> std::optional<Version> {
+      const ReleaseReading* known = file_.release == ReleaseBy::kTags ? current_of(unit) : nullptr;
+      if (known == nullptr) return std::nullopt;
+      return known->version;
+    };
+    bool well = !truncated_;
+    for (const auto& [folder, entries] : *folders) {
+      Reply<FileReading> now = read_file(folder, entries, tree, commit, version);
+      if (!now) return now.failure();
+      out.problems.insert(out.problems.end(), now->problems.begin(), now->problems.end());
+      for (ReleaseReading& release : now->releases) {
+        release.fresh = true;
+        if (now->well()) out.releases.push_back(std::move(release));
+      }
+      well = well && now->well();
+      for (const ReleaseReading& release : current.releases) {
+        const bool missing =
+            std::find(now->without_artifact.begin(), now->without_artifact.end(), release.unit) != now->without_artifact.end();
+        if (missing) out.problems.push_back(no_deployable(folder, release.unit, commit, true));
+        if ((!now->well() && release.file == folder + kManifestName) || missing) out.releases.push_back(release);
+      }
+    }
+    finish(out, well, true);
+    return out;
+  }
+
+ private:
+  static std::optional<Version> no_version(const std::string&) { return std::nullopt; }
+
+  struct Candidate {
+    TagRelease release;
+    std::string tag, commit;
+  };
+
+  RepositoryReading begin(const std::string& head) const {
+    RepositoryReading out;
+    out.name = file_.name;
+    out.head = head;
+    return out;
+  }
+
+  void finish(RepositoryReading& out, bool well, bool known) {
+    if (truncated_)
+      out.problems.push_back(locate(problem_at({}, "RepositoryTooBig",
+                                               "the tree has more than 500,000 entries or 10,000 manifests and deployables; "
+                                               "not all were read",
+                                               "keep manifests in a smaller repository"),
+                                    out.head, ""));
+    if (!out.releases.empty()) known = true;
+    out.state = well ? RepositoryState::kCurrent : known ? RepositoryState::kLastGood : RepositoryState::kUnknown;
+  }
+
+  Problem locate(Problem problem, const std::string& commit, const std::string& path) const {
+    problem.repository = file_.name;
+    problem.commit = commit;
+    problem.file = path;
+    return problem;
+  }
+
+  Problem no_deployable(const std::string& folder, const std::string& unit, const std::string& commit, bool gone) const {
+    const std::string path = deployable_path(folder + kManifestName, unit);
+    Problem problem = problem_at({}, "MissingDeployable",
+                                 gone ? "unit " + unit + " has no deployable any more: its last release stays in force"
+                                      : "unit " + unit + " has no deployable, so nothing of it is released",
+                                 gone ? "put " + path + " back, or take the unit out of the manifest" : "add " + path);
+    problem.unit = unit;
+    problem.warning = !gone;
+    return locate(std::move(problem), commit, path);
+  }
+
+  /// Fetches and parses what is not known yet of these entries, a bounded amount at a time.
+  Reply<bool> prepare(const std::vector<Entry>& entries) {
+    std::vector<std::string> ids;
+    std::map<std::string, std::pair<bool, bool>> uses;  // id -> (as manifest, as deployable)
+    for (const Entry& entry : entries) {
+      if (!entry.regular) continue;
+      const bool manifest = name_of_path(entry.path) == kManifestName;
+      if (manifest ? parsed_.manifests.find(entry.id) != nullptr : parsed_.deployables.find(entry.id) != nullptr) continue;
+      auto [use, fresh] = uses.try_emplace(entry.id);
+      if (fresh) ids.push_back(entry.id);
+      (manifest ? use->second.first : use->second.second) = true;
+    }
+    while (!ids.empty()) {
+      BlobsRequest request;
+      request.ids.assign(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(ids.size(), 1'000)));
+      Reply<Blobs> blobs = source_.ask(request);
+      if (!blobs) return blobs.failure();
+      if (blobs->blobs.empty() || blobs->blobs.size() > ids.size())
+        return failure(ErrorKind::kUnavailable, "GitChild", "the Git child gave no blobs");
+      for (const Blob& blob : blobs->blobs) parse(blob, uses[blob.id].first, uses[blob.id].second);
+      ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(blobs->blobs.size()));
+    }
+    return true;
+  }
+
+  void parse(const Blob& blob, bool manifest, bool deployable) {
+    if (manifest)
+      (void)parsed_.manifests.get(blob.id, [&] {
+        return blob.too_big ? ManifestReading{std::nullopt, {too_big()}} : read_manifest(blob.bytes);
+      });
+    if (deployable)
+      (void)parsed_.deployables.get(blob.id, [&] {
+        return blob.too_big ? DeployableReading{std::nullopt, {too_big()}} : read_deployable(blob.bytes);
+      });
+  }
+
+  Reply<Folders> folders_at(const std::string& commit) {
+    if (const auto known = folders_.find(commit); known != folders_.end()) return known->second;
+    EntriesRequest request;
+    request.commit = commit;
+    ++parsed_.trees;
+    Reply<Entries> entries = source_.ask(request);
+    if (!entries) return entries.failure();
+    truncated_ = truncated_ || entries->truncated;
+    Folders folders = by_folder(entries->entries);
+    std::vector<Entry> all;
+    for (const auto& [folder, inside] : folders) all.insert(all.end(), inside.begin(), inside.end());
+    const Reply<bool> prepared = prepare(all);
+    if (!prepared) return prepared.failure();
+    return folders_[commit] = std::move(folders);
+  }
+
+  /// Reads the manifest of a folder and its deployables. `tree` is what trees are looked up in.
+  Reply<FileReading> read_file(const std::string& folder, const std::vector<Entry>& entries, const std::string& tree,
+                               const std::string& commit, const VersionOf& version_of) {
+    FileReading out;
+    const std::string path = folder + kManifestName;
+    const Entry* entry = find(entries, path);
+    if (entry == nullptr) return out;
+    out.present = true;
+    if (!entry->regular) {
+      out.problems.push_back(locate(problem_at({}, "NotRegular", path + " is not a regular file",
+                                               "put the manifest itself there: links and submodules are not followed"),
+                                    commit, path));
+      return out;
+    }
+    if (const Reply<bool> prepared = prepare(entries); !prepared) return prepared.failure();
+    out.manifest = parsed_.manifests.find(entry->id);
+    if (out.manifest == nullptr) return failure(ErrorKind::kUnavailable, "GitChild", "a manifest was not parsed");
+    for (const Problem& problem : out.manifest->problems) out.problems.push_back(locate(problem, commit, path));
+    if (!out.manifest->manifest) return out;
+    const std::shared_ptr<const Manifest> manifest(out.manifest, &*out.manifest->manifest);
+    for (const ManifestUnit& unit : manifest->units) {
+      const Reply<bool> done = read_unit(unit.name, entries, tree, commit, path, manifest, version_of, out);
+      if (!done) return done.failure();
+    }
+    return out;
+  }
+
+  Reply<bool> read_unit(const std::string& unit, const std::vector<Entry>& entries, const std::string& tree,
+                        const std::string& commit, const std::string& path, const std::shared_ptr<const Manifest>& manifest,
+                        const VersionOf& version_of, FileReading& out) {
+    const std::string beside = deployable_path(path, unit);
+    const auto complain = [&](Problem problem) {
+      problem.unit = unit;
+      out.problems.push_back(locate(std::move(problem), commit, beside));
+      return true;
+    };
+    ReleaseReading release;
+    release.unit = unit;
+    release.commit = commit;
+    release.file = path;
+    release.manifest = manifest;
+    const Entry* entry = find(entries, beside);
+    if (entry == nullptr) {
+      const std::optional<Version> version = version_of(unit);
+      if (!version || file_.image.empty()) {
+        out.without_artifact.push_back(unit);
+        return true;
+      }
+      Result<std::string> image = image_of(file_, unit, *version, commit);
+      if (!image)
+        return complain(problem_at({}, "ProblematicDeployable", image.error().message,
+                                   "correct image: in the repository's file, or add " + beside));
+      release.version = *version;
+      release.artifact.kind = ArtifactKind::kImage;
+      release.artifact.image = std::move(*image);
+      out.releases.push_back(std::move(release));
+      return true;
+    }
+    if (!entry->regular)
+      return complain(problem_at({}, "NotRegular", beside + " is not a regular file",
+                                 "put the deployable itself there: links are not followed"));
+    const auto reading = parsed_.deployables.find(entry->id);
+    if (reading == nullptr) return failure(ErrorKind::kUnavailable, "GitChild", "a deployable was not parsed");
+    for (const Problem& problem : reading->problems) complain(problem);
+    if (!reading->deployable) return true;
+    const Deployable& deployable = *reading->deployable;
+    if (!is_for(deployable, unit))
+      return complain(problem_at({1, 1}, "ProblematicDeployable",
+                                 "the deployable is for " + in_quotes(deployable.name) + ", not for " + unit, "write name: " + unit));
+    std::string tree_id;
+    if (deployable.tree) {
+      TreesRequest request;
+      request.commit = tree;
+      request.paths = {tree_path(path, deployable)};
+      Reply<Trees> trees = source_.ask(request);
+      if (!trees) return trees.failure();
+      if (trees->ids.size() == 1) tree_id = trees->ids.front();
+      if (tree_id.empty())
+        return complain(problem_at({1, 1}, "ProblematicDeployable",
+                                   "the tree " + in_quotes(request.paths.front()) + " is not a folder of the repository",
+                                   "name a folder relative to the deployable"));
+    }
+    release.version = deployable.version;
+    release.artifact = artifact_of(deployable, tree_id);
+    out.releases.push_back(std::move(release));
+    return true;
+  }
+
+  /// Takes over what reads at the head and, for the rest, the newest revision that does. True when all of the file reads at the head.
+  Reply<bool> settle(const std::string& folder, FileReading& now, const std::string& head, RepositoryReading& out) {
+    out.problems.insert(out.problems.end(), now.problems.begin(), now.problems.end());
+    const bool well = now.well();
+    std::set<std::string> wanting(now.without_artifact.begin(), now.without_artifact.end());
+    if (well)
+      for (ReleaseReading& release : now.releases) {
+        release.fresh = true;  // the ref names this very commit
+        out.releases.push_back(std::move(release));
+      }
+    if (well && wanting.empty()) return true;
+
+    HistoryRequest request;
+    request.commit = head;
+    request.path = folder + kManifestName;
+    request.siblings = true;
+    Reply<History> history = source_.ask(request);
+    if (!history) return history.failure();
+    bool whole = well, found = well;
+    for (std::size_t i = 1; i < history->revisions.size() && (!found || !wanting.empty()); ++i) {
+      const Revision& revision = history->revisions[i];
+      Reply<FileReading> before = read_file(folder, revision.entries, revision.commit, revision.commit, no_version);
+      if (!before) return before.failure();
+      if (!before->well()) continue;
+      for (const ReleaseReading& release : before->releases) {
+        const bool wanted = !found || wanting.contains(release.unit);
+        if (!wanted) continue;
+        if (wanting.erase(release.unit) > 0) {
+          out.problems.push_back(no_deployable(folder, release.unit, head, true));
+          whole = false;
+        }
+        out.releases.push_back(release);
+      }
+      found = true;
+    }
+    for (const std::string& unit : wanting) out.problems.push_back(no_deployable(folder, unit, head, false));
+    return whole;
+  }
+
+  /// The manifest of a folder that says which units exist, at the head or its last good revision; null where there is none.
+  Reply<std::shared_ptr<const Manifest>> declared(const std::string& folder, const std::vector<Entry>& entries,
+                                                  const std::string& head, RepositoryReading& out, bool& well) {
+    const std::string path = folder + kManifestName;
+    const auto manifest_in = [&](const std::vector<Entry>& at, const std::string& commit,
+                                 bool report) -> Reply<std::shared_ptr<const Manifest>> {
+      const Entry* entry = find(at, path);
+      if (entry == nullptr) return std::shared_ptr<const Manifest>();
+      if (!entry->regular) {
+        if (report)
+          out.problems.push_back(
+              locate(problem_at({}, "NotRegular", path + " is not a regular file", "put the manifest itself there"), commit, path));
+        return std::shared_ptr<const Manifest>();
+      }
+      if (const Reply<bool> prepared = prepare({*entry}); !prepared) return prepared.failure();
+      const auto reading = parsed_.manifests.find(entry->id);
+      if (reading == nullptr) return failure(ErrorKind::kUnavailable, "GitChild", "a manifest was not parsed");
+      if (report)
+        for (const Problem& problem : reading->problems) out.problems.push_back(locate(problem, commit, path));
+      if (!reading->manifest) return std::shared_ptr<const Manifest>();
+      return std::shared_ptr<const Manifest>(reading, &*reading->manifest);
+    };
+    Reply<std::shared_ptr<const Manifest>> now = manifest_in(entries, head, true);
+    if (!now || *now != nullptr) return now;
+    well = false;
+    HistoryRequest request;
+    request.commit = head;
+    request.path = path;
+    Reply<History> history = source_.ask(request);
+    if (!history) return history.failure();
+    for (std::size_t i = 1; i < history->revisions.size(); ++i) {
+      Reply<std::shared_ptr<const Manifest>> before =
+          manifest_in(history->revisions[i].entries, history->revisions[i].commit, false);
+      if (!before || *before != nullptr) return before;
+    }
+    return std::shared_ptr<const Manifest>();
+  }
+
+  /// Tags that release something, the highest version first; of one version the one for a single unit first.
+  std::vector<Candidate> candidates_of(const std::vector<Tag>& tags) const {
+    std::vector<Candidate> out;
+    for (const Tag& tag : tags)
+      if (std::optional<TagRelease> release = match_tag(file_.tag_pattern, tag.name))
+        out.push_back({*release, tag.name, tag.commit});
+    std::sort(out.begin(), out.end(), [](const Candidate& a, const Candidate& b) {
+      if (a.release.version != b.release.version) return a.release.version > b.release.version;
+      if (a.release.unit.empty() != b.release.unit.empty()) return b.release.unit.empty();
+      return a.tag < b.tag;
+    });
+    return out;
+  }
+
+  /// The unit's highest tag that reads. True when that is its highest tag, or when it has none.
+  Reply<bool> release_by_tag(const std::string& unit, const std::string& folder, const std::vector<Candidate>& candidates,
+                             RepositoryReading& out) {
+    bool highest = true;
+    std::size_t tried = 0;
+    for (const Candidate& candidate : candidates) {
+      if (!candidate.release.unit.empty() && candidate.release.unit != unit) continue;
+      if (++tried > kTagsTried) break;
+      Reply<std::optional<ReleaseReading>> release = release_at(unit, folder, candidate, highest ? &out.problems : nullptr);
+      if (!release) return release.failure();
+      if (*release) {
+        (*release)->fresh = highest;
+        out.releases.push_back(std::move(**release));
+        return highest;
+      }
+      if (!absent_) highest = false;  // it is there, and does not read
+    }
+    if (highest) {
+      Problem problem =
+          problem_at({}, "NotReleased", "no tag releases unit " + unit, "tag a commit that declares it, " + unit + "/1.0.0 say");
+      problem.unit = unit;
+      problem.warning = true;
+      out.problems.push_back(locate(std::move(problem), out.head, folder + kManifestName));
+    }
+    return highest;
+  }
+
+  /// What the tag makes of the unit; nothing when it does not read, and, with absent_ set, when the unit is not declared there.
+  Reply<std::optional<ReleaseReading>> release_at(const std::string& unit, const std::string& home, const Candidate& candidate,
+                                                  std::vector<Problem>* problems) {
+    absent_ = false;
+    Reply<Folders> folders = folders_at(candidate.commit);
+    if (!folders) return folders.failure();
+    const Reader::VersionOf version = [&candidate](const std::string&) {
+      return std::optional<Version>(candidate.release.version);
+    };
+    bool unread = false;
+    for (const bool at_home : {true, false})  // a unit may have moved to another folder since
+      for (const auto& [folder, entries] : *folders) {
+        if ((folder == home) != at_home) continue;
+        const std::string key = candidate.commit + " " + candidate.tag + " " + folder;
+        auto known = files_.find(key);
+        if (known == files_.end()) {
+          Reply<FileReading> file = read_file(folder, entries, candidate.commit, candidate.commit, version);
+          if (!file) return file.failure();
+          if (files_.size() > 2'000) files_.clear();
+          known = files_.emplace(key, std::move(*file)).first;
+        }
+        const FileReading& file = known->second;
+        const bool here = file.manifest != nullptr && file.manifest->manifest && file.manifest->manifest->unit(unit) != nullptr;
+        if (!here && file.well()) continue;
+        const bool mine = here || at_home;
+        if (mine && problems != nullptr) report(file, unit, candidate, *problems);
+        if (here && file.well()) {
+          if (const ReleaseReading* release = file.release(unit)) return std::optional<ReleaseReading>(*release);
+          if (problems != nullptr) problems->push_back(no_artifact(unit, folder, candidate));
+          return std::optional<ReleaseReading>();
+        }
+        unread = unread || mine;
+        if (mine) return std::optional<ReleaseReading>();
+      }
+    absent_ = !unread;
+    return std::optional<ReleaseReading>();
+  }
+
+  /// Adds the file's problems once, however many of its units are looked up in it.
+  void report(const FileReading& file, const std::string& unit, const Candidate& candidate, std::vector<Problem>& problems) const {
+    for (Problem problem : file.problems) {
+      if (!problem.unit.empty() && problem.unit != unit) continue;
+      problem.message += " (tag " + candidate.tag + ")";
+      if (std::find(problems.begin(), problems.end(), problem) == problems.end()) problems.push_back(std::move(problem));
+    }
+  }
+
+  Problem no_artifact(const std::string& unit, const std::string& folder, const Candidate& candidate) const {
+    const std::string path = deployable_path(folder + kManifestName, unit);
+    Problem problem =
+        problem_at({}, "MissingDeployable", "tag " + candidate.tag + " has neither a deployable nor an image for unit " + unit,
+                   "add " + path + ", or image: to the repository's file in repositories/");
+    problem.unit = unit;
+    return locate(std::move(problem), candidate.commit, path);
+  }
+
+  Source& source_;
+  const RepositoryFile& file_;
+  Parsed& parsed_;
+  std::map<std::string, Folders> folders_;    // by commit
+  std::map<std::string, FileReading> files_;  // of tags
+  bool truncated_ = false;
+  bool absent_ = false;
+};
+
+}  // namespace
+
+Reply<RepositoryReading> read_repository(Source& source, const RepositoryFile& file, const References& references, Parsed& parsed) {
+  Reader reader(source, file, parsed);
+  return file.release == ReleaseBy::kTags ? reader.by_tags(references) : reader.by_branch(references.head);
+}
+
+Reply<RepositoryReading> read_tree(Source& source, const RepositoryFile& file, const std::string& tree, const std::string& commit,
+                                   const RepositoryReading& current, Parsed& parsed) {
+  return Reader(source, file, parsed).by_tree(tree, commit, current);
+}
+
+namespace {
+
+/// Reads control files by (path, blob), fetching those not known yet.
+class ControlReader {
+ public:
+  ControlReader(Source& source, Parsed& parsed) : source_(source), parsed_(parsed) {}
+
+  Reply<bool> prepare(const std::vector<Entry>& entries) {
+    std::vector<Entry> rest;
+    for (const Entry& entry : entries)
+      if (entry.regular && parsed_.control.find(key(entry)) == nullptr) rest.push_back(entry);
+    std::size_t next = 0;
+    while (next < rest.size()) {
+      BlobsRequest request;
+      for (std::size_t i = next; i < rest.size() && request.ids.size() < 1'000; ++i) request.ids.push_back(rest[i].id);
+      const Reply<Blobs> blobs = source_.ask(request);
+      if (!blobs) return blobs.failure();
+      if (blobs->blobs.empty() || blobs->blobs.size() > request.ids.size())
+        return failure(ErrorKind::kUnavailable, "GitChild", "the Git child gave no blobs");
+      for (const Blob& blob : blobs->blobs) {
+        const Entry& entry = rest[next++];
+        (void)parsed_.control.get(key(entry), [&] {
+          return blob.too_big ? ControlReading{std::nullopt, {too_big()}} : read_control_file(entry.path, blob.bytes);
+        });
+      }
+    }
+    return true;
+  }
+
+  std::shared_ptr<const ControlReading> find(const Entry& entry) const { return parsed_.control.find(key(entry)); }
+
+ private:
+  static std::string key(const Entry& entry) { return entry.path + " " + entry.id; }
+
+  Source& source_;
+  Parsed& parsed_;
+};
+
+Problem in_control(Problem problem, const std::string& commit, const std::string& path) {
+  problem.repository = "control";
+  problem.commit = commit;
+  problem.file = path;
+  return problem;
+}
+
+/// Puts the newest revision before `commit` that reads in force.
+Reply<bool> last_good(Source& source, ControlReader& reader, const std::string& path, const std::string& commit,
+                      ControlFiles& files) {
+  HistoryRequest request;
+  request.commit = commit;
+  request.path = path;
+  const Reply<History> history = source.ask(request);
+  if (!history) return history.failure();
+  for (std::size_t i = 1; i < history->revisions.size(); ++i) {
+    const Revision& revision = history->revisions[i];
+    if (revision.entries.size() != 1 || !revision.entries.front().regular) continue;
+    const Reply<bool> prepared = reader.prepare(revision.entries);
+    if (!prepared) return prepared.failure();
+    const auto reading = reader.find(revision.entries.front());
+    if (reading == nullptr || !reading->object) continue;
+    files.put(path, revision.commit, *reading->object);
+    return true;
+  }
+  return true;
+}
+
+}  // namespace
+
+Reply<ControlRepositoryReading> read_control(Source& source, const std::string& commit, Parsed& parsed) {
+  ControlRepositoryReading out;
+  out.commit = commit;
+  EntriesRequest request;
+  request.commit = commit;
+  request.filter = EntryFilter::kAll;
+  ++parsed.trees;
+  Reply<Entries> entries = source.ask(request);
+  if (!entries) return entries.failure();
+  if (entries->truncated)
+    out.problems.push_back(
+        in_control(problem_at({}, "RepositoryTooBig", "the control repository has more than 10,000 files; not all were read",
+                              "remove what is no control file"),
+                   commit, ""));
+  std::vector<Entry> objects;
+  for (const Entry& entry : entries->entries) {
+    if (is_control_file(entry.path)) {
+      objects.push_back(entry);
+    } else if (std::optional<Problem> problem = unread_path_problem(entry.path)) {
+      out.problems.push_back(in_control(std::move(*problem), commit, entry.path));
+    }
+  }
+  ControlReader reader(source, parsed);
+  if (const Reply<bool> prepared = reader.prepare(objects); !prepared) return prepared.failure();
+  for (const Entry& entry : objects) {
+    const auto reading = entry.regular ? reader.find(entry) : nullptr;
+    if (!entry.regular)
+      out.problems.push_back(in_control(
+          problem_at({}, "NotRegular", entry.path + " is not a regular file", "put the file itself there: links are not followed"),
+          commit, entry.path));
+    if (reading != nullptr)
+      for (const Problem& problem : reading->problems) out.problems.push_back(in_control(problem, commit, entry.path));
+    if (reading != nullptr && reading->object) {
+      out.files.put(entry.path, commit, *reading->object);
+    } else if (const Reply<bool> done = last_good(source, reader, entry.path, commit, out.files); !done) {
+      return done.failure();
+    }
+  }
+  return out;
+}
+
+}  // namespace nelson::git
