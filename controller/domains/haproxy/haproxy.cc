@@ -1,0 +1,611 @@
+#include "controller/domains/haproxy/haproxy.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "controller/base/durable.h"
+#include "controller/base/files.h"
+#include "controller/base/json.h"
+#include "controller/base/log.h"
+#include "controller/domains/haproxy/layout.h"
+#include "controller/domains/haproxy/process.h"
+#include "controller/domains/haproxy/server.h"
+
+namespace nelson {
+namespace {
+
+using namespace haproxy;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kGather = 200ms;  // between two reloads at the least
+constexpr auto kWatch = 500ms;
+constexpr std::size_t kTableBytes = std::size_t{64} << 20;
+
+std::string printed(const TrafficKey& key) { return key.name_space + "/" + key.unit + ":" + std::to_string(key.major); }
+
+/// Workers need no right of root's.
+void set_user(Global& global) {
+  if (::geteuid() != 0) return;
+  for (const char* name : {"haproxy", "nobody"}) {
+    const passwd* user = ::getpwnam(name);
+    if (user == nullptr || user->pw_uid == 0) continue;
+    const group* own = ::getgrgid(user->pw_gid);
+    if (own == nullptr || own->gr_gid == 0) continue;
+    global.user = name;
+    global.group = own->gr_name;
+    return;
+  }
+}
+
+/// A server as its sessions are known by.
+struct Place {
+  std::string backend;
+  std::string server;
+  auto operator<=>(const Place&) const = default;
+};
+
+std::set<std::pair<Place, std::string>> places_of(const Table& table) {
+  std::set<std::pair<Place, std::string>> places;
+  for (const auto& [key, bound] : table)
+    for (const Backend& backend : bound.route.backends)
+      for (const Backend::Server& server : backend.servers)
+        for (const Endpoint& endpoint : server.endpoints)
+          places.emplace(Place{backend_name(backend.stack, endpoint.port), std::to_string(server.index)},
+                         endpoint.host + ":" + std::to_string(endpoint.number));
+  return places;
+}
+
+class Haproxy final : public Balancer {
+ public:
+  explicit Haproxy(HaproxyOptions options)
+      : options_(std::move(options)), folder_(options_.folder + "/haproxy"), server_(folder_, options_.program, options_.doors) {
+    global_.hard_stop = std::max<Duration>(options_.drain_limit, 1h);
+    global_.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
+    set_user(global_);
+  }
+
+  ~Haproxy() override {
+    {
+      const std::lock_guard guard(mutex_);
+      ending_ = true;
+    }
+    wake_.notify_all();
+    if (watcher_.joinable()) watcher_.join();
+    const std::lock_guard guard(mutex_);
+    if (dirty()) report(flush());
+  }
+
+  Haproxy(const Haproxy&) = delete;
+  Haproxy& operator=(const Haproxy&) = delete;
+
+  Status open() {
+    if (!options_.read_only) {
+      if (Status made = make_folders(options_.folder, 0711); !made) return made;
+      for (const char* name : {"", "/maps", "/routes"})
+        if (Status made = ensure_folder(folder_ + name, 0700); !made) return made;
+    }
+    const auto live = server_.look();
+    running_ = live && *live;
+    std::string digest = running_ ? (*live)->digest : "";
+    if (!running_) digest = server_.digest_in_place();
+    in_force_ = load(digest);
+    wanted_ = in_force_.table;
+    if (!options_.read_only) watcher_ = std::thread([this] { watch(); });
+    return {};
+  }
+
+  Result<BalancerView> observe() override {
+    const std::lock_guard guard(mutex_);
+    if (dirty()) report(flush());
+    return look();
+  }
+
+  Status serve(const Route& route) override {
+    const std::lock_guard guard(mutex_);
+    if (options_.read_only) return read_only();
+    if (Status fit = check(route); !fit) return fit;
+    const auto known = wanted_.find(route.key);
+    if (known != wanted_.end() && same_structure(known->second.route, route)) return weigh(known->second, route);
+    auto bound = bind(route);
+    if (!bound) return bound.error();
+    if (Status written = write_weights(route); !written) return written;
+    wanted_[route.key] = std::move(*bound);
+    return change(route.key);
+  }
+
+  Status unserve(const TrafficKey& key) override {
+    const std::lock_guard guard(mutex_);
+    if (options_.read_only) return read_only();
+    if (wanted_.erase(key) == 0) return {};
+    return change(key);
+  }
+
+ private:
+  /// A configuration as it was last known to be in force.
+  struct InForce {
+    Table table;
+    std::string digest;
+  };
+
+  [[nodiscard]] Status read_only() const { return internal(folder_ + ": was opened to be read only; nothing is changed"); }
+  [[nodiscard]] bool dirty() const { return !changed_keys_.empty(); }
+
+  // ---- what is kept in files
+
+  [[nodiscard]] std::string table_path(const std::string& digest) const { return folder_ + "/routes/" + digest + ".json"; }
+
+  [[nodiscard]] InForce load(const std::string& digest) const {
+    const auto text = digest.empty() ? Result<std::string>(invalid("")) : read_file(table_path(digest), kTableBytes);
+    if (!text) return {};
+    InForce loaded{{}, digest};
+    try {
+      for (Bound& bound : json::read<std::vector<Bound>>(json::Json::parse(*text))) {
+        const TrafficKey key = bound.route.key;
+        loaded.table.emplace(key, std::move(bound));
+      }
+    } catch (const std::exception& error) {
+      log_warning("the routes of a running HAProxy cannot be read; they are served anew",
+                  {{"path", table_path(digest)}, {"reason", error.what()}});
+      return {};
+    }
+    for (auto& [key, bound] : loaded.table) read_percents(bound.route);
+    return loaded;
+  }
+
+  /// The table's percents are as old as its last reload; the map's file has those in force.
+  void read_percents(Route& route) const {
+    const auto text = read_file(folder_ + "/" + map_name(route.key), 1 << 20);
+    if (!text) return;
+    std::string lines = *text;
+    MapLines pairs;
+    for (std::size_t begin = 0; begin < lines.size();) {
+      const std::size_t end = std::min(lines.find('\n', begin), lines.size());
+      const std::string line = lines.substr(begin, end - begin);
+      if (const std::size_t blank = line.find(' '); blank != std::string::npos && !line.starts_with('#'))
+        pairs.emplace_back(line.substr(0, blank), line.substr(blank + 1));
+      begin = end + 1;
+    }
+    set_percents(route, read_weights(pairs));
+  }
+
+  static void set_percents(Route& route, const Weighed& weighed) {
+    for (Backend& backend : route.backends) {
+      const auto found = weighed.percents.find(backend.stack);
+      backend.percent = found == weighed.percents.end() ? 0 : found->second;
+    }
+  }
+
+  [[nodiscard]] Status write_table(const std::string& digest) const {
+    std::vector<Bound> bounds;
+    for (const auto& [key, bound] : wanted_) bounds.push_back(bound);
+    return replace_file(table_path(digest), json::to_json(bounds).dump(2) + "\n", 0600);
+  }
+
+  [[nodiscard]] Status write_weights(const Route& route) const {
+    return replace_file(folder_ + "/" + map_name(route.key), weight_text(route), 0600);
+  }
+
+  /// Removes tables and maps that belong to no configuration any more.
+  void sweep() const {
+    std::set<std::string> kept{in_force_.digest + ".json"};
+    for (const auto& [key, bound] : wanted_) kept.insert(map_name(key).substr(5));
+    for (const char* name : {"/routes", "/maps"}) {
+      std::error_code error;
+      for (const auto& entry : std::filesystem::directory_iterator(folder_ + name, error))
+        if (!kept.contains(entry.path().filename().string())) static_cast<void>(remove_file(entry.path().string()).ok());
+    }
+  }
+
+  // ---- changes
+
+  /// Finds the addresses of a route's ports, and whether they can be had.
+  Result<Bound> bind(const Route& route) {
+    Bound bound{route, {}};
+    for (const Port& port : route.ports) {
+      auto address = options_.address_of(route.key, port);
+      if (!address) return address.error();
+      bound.addresses.push_back(std::move(*address));
+    }
+    if (!running_) server_.end_lost([&] { return are_free(bound); });
+    for (std::size_t i = 0; i < bound.addresses.size(); ++i)
+      if (!listens_at(route.key, route.ports[i], bound.addresses[i]) && !is_free(bound.addresses[i]))
+        return taken(route.key, route.ports[i], bound.addresses[i]);
+    return bound;
+  }
+
+  static bool is_free(const Endpoint& address) { return is_free_port(address.host, address.number); }
+  static bool are_free(const Bound& bound) { return std::all_of(bound.addresses.begin(), bound.addresses.end(), is_free); }
+
+  static Error taken(const TrafficKey& key, const Port& port, const Endpoint& address) {
+    return unavailable("port " + std::to_string(address.number) + " of " + address.host +
+                       " is taken by another program; it is the stable address of " + printed(key) + " port " + port.name +
+                       ": end that program (`ss -ltnp sport = :" + std::to_string(address.number) + "` names it)");
+  }
+
+  /// Whether our running HAProxy is the one that listens there.
+  [[nodiscard]] bool listens_at(const TrafficKey& key, const Port& port, const Endpoint& address) const {
+    const auto found = in_force_.table.find(key);
+    if (!running_ || found == in_force_.table.end()) return false;
+    const Bound& bound = found->second;
+    for (std::size_t i = 0; i < bound.route.ports.size() && i < bound.addresses.size(); ++i)
+      if (bound.route.ports[i].name == port.name && bound.addresses[i] == address) return true;
+    return false;
+  }
+
+  /// The structure stands; only percents may differ.
+  Status weigh(Bound& known, const Route& route) {
+    if (known.route != route)
+      if (Status written = write_weights(route); !written) return written;
+    known.route = route;
+    if (dirty()) return changed_keys_.contains(route.key) ? Status{} : push(route);
+    const auto live = server_.look();
+    if (!live) return live.error();
+    running_ = live->has_value();
+    if (!running_ || (*live)->digest != in_force_.digest || in_force_.digest.empty() || altered_.contains(route.key)) {
+      forced_ = true;
+      changed_keys_.insert(route.key);
+      return flush();
+    }
+    return push(route);
+  }
+
+  /// Puts the percents into every running worker that knows the stacks.
+  Status push(const Route& route) {
+    auto processes = server_.control().processes();
+    if (!processes) return processes.error();
+    if (!*processes || (*processes)->worker == 0) return unavailable(folder_ + ": HAProxy ended while weights were being set");
+    for (const pid_t old : (*processes)->old_workers)
+      if (knows_stacks(old, route)) static_cast<void>(push_to(old, route).ok());
+    Status pushed = push_to((*processes)->worker, route);
+    if (!pushed) return pushed;
+    const auto found = in_force_.table.find(route.key);
+    if (found != in_force_.table.end()) found->second.route = route;
+    return {};
+  }
+
+  /// An old worker whose configuration lacks a stack could only answer 503 for its share.
+  bool knows_stacks(pid_t worker, const Route& route) {
+    const auto stat = server_.control().ask_worker(worker, {"show stat"});
+    if (!stat) return false;
+    std::set<std::string> known;
+    for (const StatLine& line : read_stat(*stat)) known.insert(stack_of_backend(line.proxy));
+    return std::all_of(route.backends.begin(), route.backends.end(),
+                       [&](const Backend& backend) { return backend.percent == 0 || known.contains(backend.stack); });
+  }
+
+  Status push_to(pid_t worker, const Route& route) {
+    const std::string map = map_name(route.key);
+    const auto prepared = server_.control().ask_worker(worker, {"prepare map " + map});
+    if (!prepared) return prepared.error();
+    const std::string version = field_of(*prepared, "New version created");
+    if (version.empty()) return unavailable(folder_ + ": HAProxy does not know " + map + ": " + prepared->substr(0, 200));
+    std::vector<std::string> commands;
+    const std::string at = "@" + version.substr(0, version.find_first_not_of("0123456789")) + " " + map;
+    for (const auto& [key, value] : weight_lines(route)) commands.push_back("add map " + at + " " + key + " " + value);
+    commands.push_back("commit map " + at);
+    const auto done = server_.control().ask_worker(worker, commands);
+    if (!done) return done.error();
+    if (done->find_first_not_of(" \n") != std::string::npos)
+      return unavailable(folder_ + ": HAProxy refuses the weights of " + printed(route.key) + ": " + done->substr(0, 200));
+    return {};
+  }
+
+  /// A route was added, removed or changed in more than its percents.
+  Status change(const TrafficKey& key) {
+    changed_keys_.insert(key);
+    if (!running_ || Clock::now() - last_flush_ >= kGather) return flush();
+    wake_.notify_all();
+    return {};
+  }
+
+  /// Brings wanted_ into force. When that fails, each changed route is tried by itself, so that one cannot hold up the others; those
+  /// that fail are forgotten. The first error.
+  Status flush() {
+    const std::set<TrafficKey> changed = std::exchange(changed_keys_, {});
+    const bool forced = std::exchange(forced_, false);
+    const Table before = in_force_.table;
+    Status whole = apply(forced);
+    if (whole) return whole;
+    if (changed.size() <= 1) {
+      give_up(changed, before);
+      return whole;
+    }
+    const Table all = std::exchange(wanted_, before);
+    for (const TrafficKey& key : changed) {
+      const auto found = all.find(key);
+      if (found == all.end())
+        wanted_.erase(key);
+      else
+        wanted_[key] = found->second;
+      if (Status single = apply(false); !single) {
+        report(single);
+        give_up({key}, before);
+      }
+    }
+    return whole;
+  }
+
+  /// Puts the changed routes back to what they were before.
+  void give_up(const std::set<TrafficKey>& changed, const Table& before) {
+    for (const TrafficKey& key : changed) {
+      const auto found = before.find(key);
+      wanted_.erase(key);
+      if (found == before.end()) continue;
+      wanted_[key] = found->second;
+      static_cast<void>(write_weights(found->second.route).ok());
+    }
+  }
+
+  Status apply(bool forced) {
+    last_flush_ = Clock::now();
+    if (wanted_.empty()) return finish();
+    const auto live = server_.look();
+    if (!live) return live.error();
+    running_ = live->has_value();
+    if (!running_) leave_out_taken_ports();
+    const Configuration wanted = configuration(wanted_, global_);
+    if (running_ && !forced && (*live)->digest == wanted.digest) {
+      in_force_ = {wanted_, wanted.digest};
+      return {};
+    }
+    if (Status written = write_table(wanted.digest); !written) return written;
+    Status applied = server_.apply(wanted);
+    last_flush_ = Clock::now();
+    if (!applied) return applied;
+    note_leaving(in_force_.table, wanted_);
+    in_force_ = {wanted_, wanted.digest};
+    running_ = true;
+    altered_.clear();
+    sweep();
+    return {};
+  }
+
+  /// No route is left: an HAProxy without work is not kept.
+  Status finish() {
+    Status finished = server_.finish();
+    if (!finished) return finished;
+    if (Status put = replace_file(folder_ + "/haproxy.cfg", "# Written by nelson: no routes.\n", 0600); !put) return put;
+    in_force_ = {};
+    altered_.clear();
+    running_ = false;
+    sweep();
+    return {};
+  }
+
+  /// After a time without HAProxy a stranger may have taken a port; that must not keep the other routes from being served.
+  void leave_out_taken_ports() {
+    server_.end_lost(
+        [&] { return std::all_of(wanted_.begin(), wanted_.end(), [](const auto& item) { return are_free(item.second); }); });
+    std::erase_if(wanted_, [](const auto& item) {
+      const Bound& bound = item.second;
+      for (std::size_t i = 0; i < bound.addresses.size(); ++i) {
+        if (is_free(bound.addresses[i])) continue;
+        report(taken(item.first, bound.route.ports[i], bound.addresses[i]));
+        return true;
+      }
+      return false;
+    });
+  }
+
+  static void report(const Status& status) {
+    if (!status) log_warning("the balancer could not make a change", {{"reason", status.error().message}});
+  }
+
+  // ---- leaving servers
+
+  void note_leaving(const Table& before, const Table& after) {
+    const auto there = places_of(after);
+    for (const auto& place : places_of(before))
+      if (!there.contains(place)) leaving_.try_emplace(place.first, Clock::now() + options_.drain_limit);
+  }
+
+  /// Ends what is left on servers that went long enough ago. They live in old workers only.
+  void end_overdue() {
+    std::set<std::pair<std::string, std::string>> overdue;
+    for (const auto& [place, deadline] : leaving_)
+      if (deadline <= Clock::now()) overdue.emplace(place.backend, place.server);
+    if (overdue.empty()) return;
+    for (const auto& [backend, server] : overdue) leaving_.erase({backend, server});
+    const auto processes = server_.control().processes();
+    if (!processes || !*processes) return;
+    for (const pid_t old : (*processes)->old_workers) {
+      // A worker that was replaced refuses to end sessions by server, and ends them one by one.
+      const auto said = server_.control().ask_worker(old, {"show sess"});
+      std::vector<std::string> commands;
+      for (const SessionLine& session : said ? read_sessions(*said) : std::vector<SessionLine>())
+        if (overdue.contains({session.backend, session.server})) commands.push_back("shutdown session " + session.id);
+      if (!commands.empty()) static_cast<void>(server_.control().ask_worker(old, commands).ok());
+    }
+  }
+
+  // ---- looking
+
+  Result<BalancerView> look() {
+    const auto live = server_.look();
+    if (!live) return live.error();
+    running_ = live->has_value();
+    BalancerView view;
+    if (!running_) return view;
+    std::map<std::pair<std::string, std::int32_t>, std::int32_t> sessions;
+    if (Status read = read_worker((*live)->processes.worker, (*live)->digest, view, sessions); !read) return read.error();
+    for (const pid_t old : (*live)->processes.old_workers) {
+      const auto stat = server_.control().ask_worker(old, {"show stat"});
+      if (!stat) continue;  // it ended since it was listed
+      for (const StatLine& line : read_stat(*stat)) count_sessions(line, sessions, true);
+    }
+    for (const auto& [place, count] : sessions) view.sessions.push_back({place.first, place.second, count});
+    return view;
+  }
+
+  using SessionCounts = std::map<std::pair<std::string, std::int32_t>, std::int32_t>;
+
+  Status read_worker(pid_t worker, const std::string& digest, BalancerView& view, SessionCounts& sessions) {
+    if (worker == 0) return {};
+    if (digest != in_force_.digest) in_force_ = load(digest);
+    const auto stat = server_.control().ask_worker(worker, {"show stat"});
+    if (!stat) return stat.error();
+    const std::vector<StatLine> lines = read_stat(*stat);
+    for (const StatLine& line : lines) count_sessions(line, sessions, false);
+    if (Status read = read_routes(worker, lines, view); !read) return read;
+    keep_health(worker, lines);
+    return {};
+  }
+
+  void count_sessions(const StatLine& line, SessionCounts& sessions, bool old) {
+    const std::string stack = stack_of_backend(line.proxy);
+    if (stack.empty() || line.sessions <= 0 || line.server == "BACKEND" || line.server == "FRONTEND") return;
+    sessions[{stack, std::atoi(line.server.c_str())}] += line.sessions;
+    // Left behind by another controller's reload: its time is counted from when we first see it.
+    if (old && !in_route(stack, line.server))
+      leaving_.try_emplace(Place{line.proxy, line.server}, Clock::now() + options_.drain_limit);
+  }
+
+  [[nodiscard]] bool in_route(const std::string& stack, const std::string& server) const {
+    for (const auto& [key, bound] : in_force_.table)
+      for (const Backend& backend : bound.route.backends)
+        if (backend.stack == stack)
+          for (const Backend::Server& there : backend.servers)
+            if (std::to_string(there.index) == server) return true;
+    return false;
+  }
+
+  /// The routes as the worker has them: what somebody switched off or weighed by hand is not in force as it was asked for.
+  Status read_routes(pid_t worker, const std::vector<StatLine>& lines, BalancerView& view) {
+    std::vector<std::string> commands;
+    for (const auto& [key, bound] : in_force_.table) commands.push_back("show map " + map_name(key));
+    std::map<std::string, Weighed> weighed;
+    if (!commands.empty()) {
+      const auto answer = server_.control().ask_worker(worker, commands);
+      if (!answer) return answer.error();
+      for (const MapLines& map : read_maps(*answer)) {
+        Weighed one = read_weights(map);
+        const std::string name = one.map;
+        weighed.emplace(name, std::move(one));
+      }
+    }
+    std::set<std::string> closed;
+    std::set<Place> off;
+    for (const StatLine& line : lines) {
+      if (line.server == "FRONTEND" && line.status != "OPEN") closed.insert(line.proxy);
+      if (!stack_of_backend(line.proxy).empty() && line.server != "BACKEND" &&
+          (line.weight != 100 || line.status.starts_with("MAINT") || line.status.starts_with("DRAIN")))
+        off.insert({line.proxy, line.server});
+    }
+    altered_.clear();
+    for (const auto& [key, bound] : in_force_.table) {
+      Route route = bound.route;
+      if (is_closed(bound, closed)) {
+        altered_.insert(key);
+        continue;
+      }
+      set_percents(route, weighed[map_name(key)]);
+      if (leave_out(route, off)) altered_.insert(key);
+      view.routes.push_back(std::move(route));
+    }
+    return {};
+  }
+
+  static bool is_closed(const Bound& bound, const std::set<std::string>& closed) {
+    return std::any_of(bound.route.ports.begin(), bound.route.ports.end(),
+                       [&](const Port& port) { return closed.contains(frontend_name(bound.route.key, port.name)); });
+  }
+
+  static bool leave_out(Route& route, const std::set<Place>& off) {
+    std::size_t left_out = 0;
+    for (Backend& backend : route.backends)
+      left_out += std::erase_if(backend.servers, [&](const Backend::Server& server) {
+        return std::any_of(server.endpoints.begin(), server.endpoints.end(), [&](const Endpoint& endpoint) {
+          return off.contains({backend_name(backend.stack, endpoint.port), std::to_string(server.index)});
+        });
+      });
+    return left_out > 0;
+  }
+
+  /// Writes down which instances are sick whenever that changes, for an HAProxy that has to be started anew.
+  void keep_health(pid_t worker, const std::vector<StatLine>& lines) {
+    std::set<Place> sick;
+    for (const StatLine& line : lines)
+      if (line.proxy.starts_with("check:") && line.server == "check" && line.status.starts_with("DOWN"))
+        sick.insert({line.proxy, line.server});
+    if (options_.read_only || sick == sick_) return;
+    sick_ = std::move(sick);
+    server_.remember_health(worker);
+  }
+
+  // ---- the watcher
+
+  void watch() {
+    std::unique_lock lock(mutex_);
+    while (!ending_) {
+      wake_.wait_until(lock, dirty() ? last_flush_ + kGather : Clock::now() + kWatch);
+      if (ending_) return;
+      if (dirty() && Clock::now() >= last_flush_ + kGather) flush_late();
+      end_overdue();
+      notice_death();
+    }
+  }
+
+  void flush_late() {
+    const Status flushed = flush();
+    report(flushed);
+    if (!flushed && options_.changed) options_.changed();
+  }
+
+  void notice_death() {
+    if (!running_ || server_.control().listens()) return;
+    running_ = false;
+    log_warning("HAProxy ended; its routes are served anew", {{"path", folder_}});
+    if (options_.changed) options_.changed();
+  }
+
+  HaproxyOptions options_;
+  std::string folder_;
+  Global global_;
+
+  std::mutex mutex_;  // all that follows
+  Server server_;
+  Table wanted_;
+  InForce in_force_;
+  std::set<TrafficKey> changed_keys_;  // of wanted_ and not in force yet
+  bool forced_ = false;                // reload although the configuration is the same: what runs was changed by hand
+  std::set<TrafficKey> altered_;       // routes that were seen changed by hand
+  std::map<Place, Clock::time_point> leaving_;
+  std::set<Place> sick_;
+  bool running_ = false;
+  bool ending_ = false;
+  Clock::time_point last_flush_{};
+  std::condition_variable wake_;
+  std::thread watcher_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Balancer>> open_haproxy(HaproxyOptions options) {
+  if (options.folder.empty() || options.folder.front() != '/')
+    return invalid("the folder of a domain is an absolute path, not \"" + options.folder + '"');
+  if (options.program.empty()) return invalid("haproxy is not installed: apt-get install haproxy");
+  auto balancer = std::make_unique<Haproxy>(std::move(options));
+  if (Status opened = balancer->open(); !opened) return opened.error();
+  return std::unique_ptr<Balancer>(std::move(balancer));
+}
+
+std::optional<std::string> find_haproxy() {
+  for (const char* path : {"/usr/sbin/haproxy", "/usr/local/sbin/haproxy", "/usr/bin/haproxy", "/usr/local/bin/haproxy"})
+    if (::access(path, X_OK) == 0) return path;
+  return std::nullopt;
+}
+
+Status stop_haproxy(const std::string& folder) {
+  return Server(folder + "/haproxy", find_haproxy().value_or("haproxy"), nullptr).kill();
+}
+
+}  // namespace nelson

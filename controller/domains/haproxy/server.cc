@@ -1,0 +1,187 @@
+#include "controller/domains/haproxy/server.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "controller/base/durable.h"
+#include "controller/base/files.h"
+#include "controller/domains/haproxy/process.h"
+
+namespace nelson::haproxy {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr std::size_t kConfigurationBytes = std::size_t{64} << 20;
+constexpr std::size_t kLogBytes = 256 << 10;
+constexpr auto kStartLimit = 10s;
+
+void wait_a_little() { std::this_thread::sleep_for(5ms); }
+
+/// The lines of HAProxy's output that say what is wrong, without its process ids, as one line.
+std::string alert_lines(const std::string& output) {
+  std::string found;
+  std::size_t begin = 0;
+  while (begin < output.size()) {
+    std::size_t end = output.find('\n', begin);
+    if (end == std::string::npos) end = output.size();
+    const std::string line = output.substr(begin, end - begin);
+    begin = end + 1;
+    if (!line.starts_with("[ALERT]")) continue;
+    const std::size_t colon = line.find(" : ");
+    found += (found.empty() ? "" : "; ") + (colon == std::string::npos ? line : line.substr(colon + 3));
+    if (found.size() > 1000) break;
+  }
+  return found;
+}
+
+}  // namespace
+
+Server::Server(std::string folder, std::string program, std::function<std::vector<int>()> doors)
+    : folder_(std::move(folder)), program_(std::move(program)), doors_(std::move(doors)), control_(folder_) {}
+
+Result<std::optional<Server::Live>> Server::look() const {
+  auto processes = control_.processes();
+  // While a reload replaces the master's program, for some milliseconds nobody answers.
+  for (int again = 0; again < 3 && processes && !*processes && ::access(path("master.sock").c_str(), F_OK) == 0; ++again) {
+    wait_a_little();
+    processes = control_.processes();
+  }
+  if (!processes) return processes.error();
+  if (!*processes) return std::optional<Live>();
+  Live live{**processes, ""};
+  if (live.processes.worker != 0) {
+    auto info = control_.ask_worker(live.processes.worker, {"show info"});
+    if (!info) return info.error();
+    live.digest = digest_in(field_of(*info, "description"));
+  }
+  return std::optional<Live>(std::move(live));
+}
+
+std::string Server::digest_in_place() const {
+  const auto text = read_file(path("haproxy.cfg"), kConfigurationBytes);
+  return text ? digest_in(*text) : "";
+}
+
+std::vector<std::string> Server::command() const {
+  // -C: everything in the configuration is named as seen from the folder, so that the folder's own path may be long and hold anything.
+  return {program_, "-W", "-C", folder_, "-S", "unix@master.sock,mode,600", "-f", path("haproxy.cfg")};
+}
+
+Status Server::validate(const Configuration& configuration) const {
+  if (Status written = replace_file(path("haproxy.cfg.new"), configuration.text, 0600); !written) return written;
+  const auto checked = run({program_, "-c", "-C", folder_, "-f", path("haproxy.cfg.new")}, 30s);
+  if (!checked) return checked.error();
+  if (checked->status == 0) return {};
+  const std::string words = alert_lines(checked->output);
+  return invalid(path("haproxy.cfg.new") + ": HAProxy refuses this configuration, the earlier one stays in force: " +
+                 (words.empty() ? "exit status " + std::to_string(checked->status) : words));
+}
+
+Status Server::apply(const Configuration& configuration) {
+  if (Status fit = validate(configuration); !fit) return fit;
+  const auto live = look();
+  if (!live) return live.error();
+  const auto earlier = read_file(path("haproxy.cfg"), kConfigurationBytes);
+  if (Status put = replace_file(path("haproxy.cfg"), configuration.text, 0600); !put) return put;
+  ::unlink(path("haproxy.cfg.new").c_str());
+  if (!*live) {
+    Status started = start(configuration.digest);
+    if (!started && earlier) static_cast<void>(replace_file(path("haproxy.cfg"), *earlier, 0600).ok());
+    return started;
+  }
+  const pid_t replaced = (*live)->processes.worker;
+  if (replaced != 0) remember_health(replaced);
+  Status reloaded = reload(configuration.digest, replaced);
+  if (reloaded || !earlier) return reloaded;
+  if (Status put = replace_file(path("haproxy.cfg"), *earlier, 0600); put)
+    // After a load that failed the old worker serves on, but only a load that succeeds makes the master whole again.
+    static_cast<void>(reload(digest_in(*earlier), 0).ok());
+  return reloaded;
+}
+
+void Server::remember_health(pid_t worker) const {
+  if (const auto state = control_.ask_worker(worker, {"show servers state"}))
+    static_cast<void>(replace_file(path("health.state"), sick_servers(*state), 0600).ok());
+}
+
+std::size_t Server::begin_log() const {
+  struct stat about {};
+  const std::string log = path("haproxy.log");
+  if (::stat(log.c_str(), &about) != 0) return 0;
+  if (static_cast<std::size_t>(about.st_size) <= kLogBytes) return static_cast<std::size_t>(about.st_size);
+  return ::truncate(log.c_str(), 0) == 0 ? 0 : static_cast<std::size_t>(about.st_size);
+}
+
+std::string Server::alerts(std::size_t log_from) const {
+  const auto text = read_file(path("haproxy.log"), 16 << 20);
+  return text && text->size() > log_from ? alert_lines(text->substr(log_from)) : "";
+}
+
+Status Server::wait_until_in_force(const std::string& digest, pid_t replaced, std::size_t log_from) const {
+  for (const auto deadline = Clock::now() + kStartLimit; Clock::now() < deadline; wait_a_little()) {
+    const auto live = look();
+    if (live && *live && (*live)->processes.worker != 0 && (*live)->processes.worker != replaced && (*live)->digest == digest)
+      return {};
+    // While it loads, the master refuses or breaks off connections; only its own words tell that it failed.
+    if (const std::string words = alerts(log_from); !words.empty())
+      return unavailable(folder_ + ": HAProxy cannot take its configuration into force: " + words);
+  }
+  return unavailable(folder_ + ": HAProxy had not taken its configuration into force after 10 seconds; look into " +
+                     path("haproxy.log"));
+}
+
+void Server::end_lost(const std::function<bool()>& released) const {
+  const Relatives relatives(program_, path("haproxy.cfg"));
+  for (const int signal : {SIGUSR1, SIGTERM, SIGKILL}) {
+    if (relatives.signal(signal) == 0) return;
+    for (const auto deadline = Clock::now() + 1s; Clock::now() < deadline; wait_a_little())
+      if (released() || relatives.count() == 0) return;
+  }
+}
+
+Status Server::start(const std::string& digest) {
+  if (::access(path("health.state").c_str(), F_OK) != 0)
+    if (Status made = replace_file(path("health.state"), "1\n", 0600); !made) return made;
+  const std::size_t log_from = begin_log();
+  std::vector<int> doors;
+  if (doors_) doors = doors_();
+  Status started = start_detached(command(), path("haproxy.log"), doors);
+  for (const int door : doors) ::close(door);
+  if (started) started = wait_until_in_force(digest, 0, log_from);
+  if (!started) static_cast<void>(kill().ok());
+  return started;
+}
+
+Status Server::reload(const std::string& digest, pid_t replaced) {
+  const std::size_t log_from = begin_log();
+  // Its answer is broken off when the master loads itself anew; wait_until_in_force() hears how it went.
+  static_cast<void>(control_.ask("reload").ok());
+  return wait_until_in_force(digest, replaced, log_from);
+}
+
+Status Server::finish() {
+  Relatives(program_, path("haproxy.cfg")).signal(SIGUSR1);
+  for (const auto deadline = Clock::now() + kStartLimit; Clock::now() < deadline; wait_a_little()) {
+    const auto live = look();
+    if (live && (!*live || (*live)->processes.worker == 0)) return {};
+    if (!live && !control_.listens()) return {};
+  }
+  return unavailable(folder_ + ": HAProxy does not stop listening; look into " + path("haproxy.log"));
+}
+
+Status Server::kill() {
+  const Relatives relatives(program_, path("haproxy.cfg"));
+  relatives.signal(SIGTERM);
+  if (relatives.gone_within(2s)) return {};
+  relatives.signal(SIGKILL);
+  if (relatives.gone_within(3s)) return {};
+  return unavailable(folder_ + ": HAProxy does not end; end it by hand");
+}
+
+}  // namespace nelson::haproxy

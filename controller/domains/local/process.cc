@@ -1,0 +1,159 @@
+#include "controller/domains/local/process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+#include <system_error>
+
+namespace nelson {
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(fd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+Error file_error(const std::string& path) { return unavailable(path + ": " + error_text(errno)); }
+
+}  // namespace
+
+void Fd::reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+std::optional<ProcessStat> stat_of(pid_t pid) {
+  const auto text = read_text(proc_path(pid, "stat"), 4096);
+  if (!text) return std::nullopt;
+  // The second field is the program's name in parentheses and may itself hold spaces and parentheses.
+  const std::size_t name_end = text->rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  ProcessStat stat;
+  stat.pid = pid;
+  unsigned long long start = 0;
+  const int fields =
+      std::sscanf(text->c_str() + name_end + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                  &stat.state, &stat.parent, &stat.group, &stat.session, &start);
+  if (fields != 5) return std::nullopt;
+  stat.start_time = start;
+  return stat;
+}
+
+std::vector<pid_t> all_processes() {
+  std::vector<pid_t> pids;
+  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir("/proc"));
+  if (!directory) return pids;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string_view name(entry->d_name);
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
+  }
+  return pids;
+}
+
+bool environment_has(pid_t pid, std::string_view entry) {
+  const auto text = read_text(proc_path(pid, "environ"));
+  if (!text) return false;
+  for (std::size_t at = text->find(entry); at != std::string::npos; at = text->find(entry, at + 1)) {
+    const bool begins = at == 0 || (*text)[at - 1] == '\0';
+    const std::size_t end = at + entry.size();
+    if (begins && (end == text->size() || (*text)[end] == '\0')) return true;
+  }
+  return false;
+}
+
+bool signal_if(pid_t pid, int signal, const std::function<bool(pid_t)>& is_ours) {
+  const Fd pinned(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pinned || !is_ours(pid)) return false;
+  return ::syscall(SYS_pidfd_send_signal, pinned.get(), signal, nullptr, 0) == 0;
+}
+
+std::optional<std::string> read_text(const std::string& path, std::size_t limit) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return std::nullopt;
+  std::string text;
+  char buffer[16384];
+  while (text.size() < limit) {
+    const ssize_t n = ::read(fd.get(), buffer, std::min(sizeof buffer, limit - text.size()));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return std::nullopt;
+    if (n == 0) break;
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
+Status write_text(const std::string& path, std::string_view text, mode_t mode, bool durable) {
+  const std::string temporary = path + ".new";
+  {
+    const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+    if (!fd) return file_error(temporary);
+    if (::fchmod(fd.get(), mode) != 0 || !write_all(fd.get(), text) || (durable && ::fsync(fd.get()) != 0)) {
+      const Error error = file_error(temporary);
+      ::unlink(temporary.c_str());
+      return error;
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error(path);
+  if (!durable) return {};
+  const Fd folder(::open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::fsync(folder.get()) != 0) return file_error(path);
+  return {};
+}
+
+Status make_folder(const std::string& path, mode_t mode) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return {};
+    return unavailable(path + ": is a file where a folder must be");
+  }
+  const std::size_t slash = path.find_last_of('/');
+  if (slash != std::string::npos && slash > 0) {
+    if (Status above = make_folder(path.substr(0, slash), mode); !above) return above;
+  }
+  if (::mkdir(path.c_str(), mode) != 0) return errno == EEXIST ? Status() : Status(file_error(path));
+  if (::chmod(path.c_str(), mode) != 0) return file_error(path);
+  return {};
+}
+
+std::string error_text(int number) { return std::generic_category().message(number); }
+
+std::string random_hex(std::size_t bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string raw(bytes, '\0');
+  std::size_t have = 0;
+  while (have < bytes) {
+    const ssize_t n = ::getrandom(raw.data() + have, bytes - have, 0);
+    if (n > 0) have += static_cast<std::size_t>(n);
+  }
+  std::string text;
+  for (const char c : raw) {
+    text += kDigits[static_cast<unsigned char>(c) >> 4];
+    text += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return text;
+}
+
+}  // namespace nelson

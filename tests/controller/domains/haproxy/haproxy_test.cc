@@ -1,0 +1,534 @@
+#include "controller/domains/haproxy/haproxy.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <map>
+#include <thread>
+
+#include "controller/domains/haproxy/control.h"
+#include "controller/domains/haproxy/layout.h"
+#include "tests/controller/domains/haproxy/servers.h"
+
+namespace nelson {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Client;
+using testing::free_port;
+using testing::Instance;
+
+constexpr const char* kOld = "checkout--1-0-0--0000aaaa";
+constexpr const char* kNew = "checkout--1-1-0--0000bbbb";
+constexpr const char* kNewer = "checkout--1-2-0--0000cccc";
+
+bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit = 20s) {
+  for (const auto deadline = std::chrono::steady_clock::now() + limit; std::chrono::steady_clock::now() < deadline;) {
+    if (holds()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return holds();
+}
+
+struct StackOf {
+  std::string name;
+  std::vector<Instance*> instances;
+  int percent;
+};
+
+/// A domain's folder with an HAProxy in it, which ends with the test whatever happens.
+class HaproxyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!find_haproxy()) GTEST_SKIP() << "haproxy is not installed: apt-get install haproxy";
+    address_ = free_port();
+  }
+
+  void TearDown() override {
+    balancer_.reset();
+    if (find_haproxy()) {
+      EXPECT_TRUE(stop_haproxy(folder_.path()).ok());
+    }
+  }
+
+  HaproxyOptions options() {
+    HaproxyOptions options;
+    options.folder = folder_.path();
+    options.program = *find_haproxy();
+    options.drain_limit = drain_limit_;
+    options.address_of = [this](const TrafficKey& key, const Port& port) -> Result<Endpoint> {
+      const std::string name = key.name_space + key.unit + port.name;
+      if (name == "devcheckoutdefault") return Endpoint{port.name, "127.0.0.1", address_};
+      if (!addresses_.contains(name)) addresses_[name] = free_port();
+      return Endpoint{port.name, "127.0.0.1", addresses_[name]};
+    };
+    options.changed = [this] { ++changes_; };
+    return options;
+  }
+
+  void open() {
+    balancer_.reset();
+    auto opened = open_haproxy(options());
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    balancer_ = std::move(*opened);
+  }
+
+  static Route route(const std::vector<StackOf>& stacks, bool checked = true, const std::string& unit = "checkout") {
+    Route route;
+    route.key = {"local", "dev", unit, 1};
+    route.ports = {{"default", 8080, Protocol::kHttp}};
+    for (const StackOf& stack : stacks) {
+      Backend backend{stack.name, stack.percent, {}, {}};
+      for (std::size_t i = 0; i < stack.instances.size(); ++i)
+        backend.servers.push_back({static_cast<std::int32_t>(i), {{"default", "127.0.0.1", stack.instances[i]->port()}}});
+      if (checked) backend.checks = {{"health", "default", Protocol::kHttp, "/health", 200ms, 2s}};
+      route.backends.push_back(backend);
+    }
+    return route;
+  }
+
+  void serve(const Route& route) {
+    const Status served = balancer_->serve(route);
+    ASSERT_TRUE(served.ok()) << served.error().message;
+  }
+
+  BalancerView look() {
+    auto view = balancer_->observe();
+    EXPECT_TRUE(view.ok()) << view.error().message;
+    return view ? *view : BalancerView{};
+  }
+
+  /// How many of `count` requests each name answered, on one connection that stays; fails on any that is not answered.
+  std::map<std::string, int> ask(int count) {
+    std::map<std::string, int> answers;
+    Client client(address_);
+    for (int i = 0; i < count; ++i) {
+      const auto answer = client.get("/");
+      EXPECT_TRUE(answer.has_value()) << "request " << i << ": " << client.trouble();
+      if (!answer) break;
+      ++answers[*answer];
+    }
+    return answers;
+  }
+
+  haproxy::Processes processes() {
+    const auto found = haproxy::Control(folder_.path() + "/haproxy").processes();
+    return found && *found ? **found : haproxy::Processes{};
+  }
+
+  std::string worker_says(const std::string& command) {
+    const auto said = haproxy::Control(folder_.path() + "/haproxy").ask_worker(processes().worker, {command});
+    return said ? *said : said.error().message;
+  }
+
+  void kill_haproxy() {
+    const pid_t master = processes().master;
+    ASSERT_GT(master, 1);
+    ASSERT_EQ(::kill(master, SIGKILL), 0);
+    ASSERT_TRUE(eventually([&] { return !haproxy::Control(folder_.path() + "/haproxy").listens(); }));
+  }
+
+  /// 2,000 requests; the share of `kNew` within 4 points of `percent`, and nothing but `kOld` besides.
+  void expect_share(int percent) {
+    auto answers = ask(2000);
+    EXPECT_EQ(answers[kOld] + answers[kNew], 2000);
+    EXPECT_NEAR(answers[kNew] / 20.0, percent, 4.0);
+  }
+
+  testing::TemporaryFolder folder_;
+  std::uint16_t address_ = 0;
+  Duration drain_limit_ = 60s;
+  std::map<std::string, std::uint16_t> addresses_;
+  std::atomic<int> changes_ = 0;
+  std::unique_ptr<Balancer> balancer_;
+};
+
+/// Two old instances, three new ones, and the last of those sick.
+class Shares : public HaproxyTest {
+ protected:
+  void SetUp() override {
+    HaproxyTest::SetUp();
+    if (IsSkipped()) return;
+    sick_.set_sick(true);
+    open();
+  }
+
+  Route at(int percent) { return route({{kOld, {&old_a_, &old_b_}, 100 - percent}, {kNew, {&new_a_, &new_b_, &sick_}, percent}}); }
+
+  /// Waits until HAProxy's own checks have put the new stack's instance `index` out.
+  void wait_until_out(const char* index) {
+    ASSERT_TRUE(eventually([&] {
+      for (const auto& line : haproxy::read_stat(worker_says("show stat")))
+        if (line.proxy == haproxy::backend_name(kNew, "default") && line.server == index && line.status.starts_with("DOWN"))
+          return true;
+      return false;
+    })) << worker_says("show stat");
+  }
+
+  Instance old_a_{kOld}, old_b_{kOld}, new_a_{kNew}, new_b_{kNew}, sick_{kNew};
+};
+
+TEST_F(Shares, AreWithinFourPointsAtFiveWeights) {
+  for (const int percent : {0, 10, 25, 50, 90}) {
+    SCOPED_TRACE(percent);
+    ASSERT_NO_FATAL_FAILURE(serve(at(percent)));
+    EXPECT_EQ(look().routes, std::vector{at(percent)});
+    if (percent == 0) ASSERT_NO_FATAL_FAILURE(wait_until_out("2"));
+    const int before = sick_.requests();
+    expect_share(percent);
+    EXPECT_EQ(sick_.requests(), before) << "a sick instance got requests";
+  }
+}
+
+TEST_F(Shares, AreTheSameAfterHaproxyWasKilled) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(25)));
+  ASSERT_NO_FATAL_FAILURE(wait_until_out("2"));
+  look();
+  ASSERT_NO_FATAL_FAILURE(kill_haproxy());
+  EXPECT_TRUE(look().routes.empty()) << "routes are shown although nothing serves them";
+  const int before = sick_.requests();
+  ASSERT_NO_FATAL_FAILURE(serve(at(25)));
+  expect_share(25);
+  EXPECT_EQ(sick_.requests(), before) << "a new HAProxy did not know who was sick";
+  EXPECT_EQ(look().routes, std::vector{at(25)});
+}
+
+TEST_F(Shares, AreTheSameWhileNobodyControlsHaproxy) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(75)));
+  ASSERT_NO_FATAL_FAILURE(wait_until_out("2"));
+  balancer_.reset();
+  expect_share(75);
+  // It goes on leaving sick ones out and taking healed ones in by itself.
+  sick_.set_sick(false);
+  new_a_.set_sick(true);
+  const int before = sick_.requests();
+  ASSERT_TRUE(eventually([&] {
+    Client(address_).get("/");
+    return sick_.requests() > before;
+  }));
+  ASSERT_NO_FATAL_FAILURE(wait_until_out("0"));
+  expect_share(75);
+}
+
+/// One old and one new instance, without a sick one.
+class Changes : public HaproxyTest {
+ protected:
+  void SetUp() override {
+    HaproxyTest::SetUp();
+    if (!IsSkipped()) open();
+  }
+
+  Route at(int percent) { return route({{kOld, {&old_}, 100 - percent}, {kNew, {&new_}, percent}}); }
+
+  std::int32_t sessions_of(const std::string& stack) {
+    for (const Sessions& sessions : look().sessions)
+      if (sessions.stack == stack && sessions.index == 0) return sessions.count;
+    return 0;
+  }
+
+  /// Asks for a slow answer and returns once it is under way on the old stack.
+  std::future<std::optional<std::string>> ask_slowly() {
+    auto answer = std::async(std::launch::async, [this] { return Client(address_).get("/slow"); });
+    EXPECT_TRUE(eventually([&] { return sessions_of(kOld) == 1; }));
+    return answer;
+  }
+
+  Instance old_{kOld}, new_{kNew};
+};
+
+TEST_F(Changes, ALongAnswerArrivesWholeFromAStackThatWentToZeroAndLeft) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(0)));
+  auto slow = ask_slowly();
+  ASSERT_NO_FATAL_FAILURE(serve(at(100)));
+  EXPECT_EQ(sessions_of(kOld), 1);
+  ASSERT_NO_FATAL_FAILURE(serve(route({{kNew, {&new_}, 100}})));
+  EXPECT_EQ(look().routes, std::vector{route({{kNew, {&new_}, 100}})});
+  EXPECT_EQ(sessions_of(kOld), 1) << "a session on a stack that left its route is not seen";
+  EXPECT_EQ(ask(10)[kNew], 10);
+  const auto answer = slow.get();
+  ASSERT_TRUE(answer.has_value()) << "the answer in flight was cut off";
+  EXPECT_EQ(*answer, kOld);
+  EXPECT_TRUE(eventually([&] { return sessions_of(kOld) == 0; }));
+}
+
+TEST_F(Changes, ALongAnswerEndsAtTheDrainLimitAtTheLatest) {
+  drain_limit_ = 500ms;
+  open();
+  ASSERT_NO_FATAL_FAILURE(serve(at(0)));
+  auto slow = ask_slowly();
+  ASSERT_NO_FATAL_FAILURE(serve(route({{kNew, {&new_}, 100}})));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(eventually([&] { return sessions_of(kOld) == 0; }));
+  EXPECT_FALSE(slow.get().has_value()) << "it ended by itself after " << (std::chrono::steady_clock::now() - begin) / 1ms << " ms";
+}
+
+TEST_F(Changes, OfWeightsNeedNoNewWorker) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(10)));
+  const pid_t worker = processes().worker;
+  for (const int percent : {20, 30, 100, 0, 55}) {
+    ASSERT_NO_FATAL_FAILURE(serve(at(percent)));
+    EXPECT_EQ(look().routes, std::vector{at(percent)});
+  }
+  EXPECT_EQ(processes().worker, worker);
+  EXPECT_EQ(ask(100)[kNew], 55);
+}
+
+TEST_F(Changes, AServedRouteServedAgainChangesNothing) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(40)));
+  const auto before = processes();
+  const auto written = std::filesystem::last_write_time(folder_.path() + "/haproxy/haproxy.cfg");
+  for (int i = 0; i < 5; ++i) ASSERT_NO_FATAL_FAILURE(serve(at(40)));
+  EXPECT_EQ(processes().worker, before.worker);
+  EXPECT_EQ(std::filesystem::last_write_time(folder_.path() + "/haproxy/haproxy.cfg"), written);
+}
+
+TEST_F(Changes, AreMadeByASecondBalancerOnTheSameHaproxy) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(30)));
+  ASSERT_NO_FATAL_FAILURE(serve(at(35)));
+  const auto before = processes();
+  open();
+  EXPECT_EQ(look().routes, std::vector{at(35)});
+  ASSERT_NO_FATAL_FAILURE(serve(at(45)));
+  EXPECT_EQ(look().routes, std::vector{at(45)});
+  EXPECT_EQ(processes().master, before.master);
+  EXPECT_EQ(processes().worker, before.worker);
+}
+
+TEST_F(Changes, ANewBalancerServesAllRoutesOfAnHaproxyThatDiedMeanwhile) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(30)));
+  Route other = route({{kNewer, {&new_}, 100}}, true, "search");
+  ASSERT_NO_FATAL_FAILURE(serve(other));
+  ASSERT_EQ(look().routes.size(), 2u);
+  balancer_.reset();
+  ASSERT_NO_FATAL_FAILURE(kill_haproxy());
+  open();
+  EXPECT_TRUE(look().routes.empty());
+  ASSERT_NO_FATAL_FAILURE(serve(other));
+  EXPECT_EQ(look().routes, (std::vector{at(30), other}));
+}
+
+TEST_F(Changes, LoseNoRequestOfAnyClient) {
+  Instance second(kOld), third(kNew);
+  ASSERT_NO_FATAL_FAILURE(serve(at(50)));
+  std::atomic<bool> ending = false;
+  std::atomic<int> asked = 0;
+  std::vector<std::future<std::string>> clients;
+  for (int i = 0; i < 4; ++i)
+    clients.push_back(std::async(std::launch::async, [&, stays = i % 2 == 0]() -> std::string {
+      Client client(address_);
+      while (!ending) {
+        if (!client.get("/")) return client.trouble();
+        if (!stays) client.hang_up();
+        ++asked;
+      }
+      return "";
+    }));
+  const pid_t worker = processes().worker;
+  for (int round = 0; round < 6; ++round) {
+    ASSERT_NO_FATAL_FAILURE(serve(route({{kOld, {&old_, &second}, 70}, {kNew, {&new_}, 30}})));
+    look();
+    ASSERT_NO_FATAL_FAILURE(serve(route({{kOld, {&old_}, 20}, {kNew, {&new_, &third}, 80}})));
+    look();
+    ASSERT_NO_FATAL_FAILURE(serve(route({{kNew, {&new_, &third}, 100}})));
+    look();
+    ASSERT_NO_FATAL_FAILURE(serve(at(50)));
+    look();
+    const int before = asked;
+    if (!eventually([&] { return asked > before + 20; })) break;  // the clients tell why
+  }
+  ending = true;
+  for (auto& client : clients) EXPECT_EQ(client.get(), "");
+  EXPECT_NE(processes().worker, worker) << "nothing was reloaded, so that nothing was shown";
+}
+
+TEST_F(Changes, ManyInARowAreGatheredIntoFewReloads) {
+  for (int i = 0; i < 30; ++i) {
+    const std::string hash = std::to_string(10000000 + i);
+    ASSERT_NO_FATAL_FAILURE(serve(route({{"search--1-0-0--" + hash, {&new_}, 100}}, true, "search-" + std::to_string(i))));
+  }
+  EXPECT_EQ(look().routes.size(), 30u);
+  const auto said = haproxy::Control(folder_.path() + "/haproxy").ask("show proc");
+  ASSERT_TRUE(said.ok() && said->has_value());
+  EXPECT_LT(haproxy::reloads(**said), 8) << **said;
+}
+
+TEST_F(Changes, ThatArriveLateAreMadeWithoutAnotherCall) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(0)));
+  ASSERT_NO_FATAL_FAILURE(serve(route({{kNew, {&new_}, 100}})));
+  EXPECT_TRUE(eventually([&] { return Client(address_).get("/") == kNew; }));
+}
+
+struct HandChange {
+  const char* name;
+  std::vector<std::string> commands;  // to the worker
+};
+
+class HandChanges : public Changes, public ::testing::WithParamInterface<HandChange> {};
+
+TEST_P(HandChanges, AreSeenAndUndoneByServingAgain) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(50)));
+  for (const std::string& command : GetParam().commands) worker_says(command);
+  EXPECT_NE(look().routes, std::vector{at(50)});
+  ASSERT_NO_FATAL_FAILURE(serve(at(50)));
+  EXPECT_EQ(look().routes, std::vector{at(50)});
+  EXPECT_EQ(ask(100)[kNew], 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Hands, HandChanges,
+    ::testing::Values(HandChange{"AWeightInTheMap", {"set map maps/dev:checkout:1.map 0:49 checkout--1-1-0--0000bbbb"}},
+                      HandChange{"AMapThatIsEmpty", {"clear map maps/dev:checkout:1.map"}},
+                      HandChange{"AServerSwitchedOff", {"disable server stack:checkout--1-1-0--0000bbbb:default/0"}},
+                      HandChange{"AServerWeighed", {"set server stack:checkout--1-1-0--0000bbbb:default/0 weight 10"}},
+                      HandChange{"AServerDrained", {"set server stack:checkout--1-1-0--0000bbbb:default/0 state drain"}},
+                      HandChange{"AFrontendSwitchedOff", {"disable frontend service:dev:checkout:1:default"}}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(Changes, AKilledInstanceCostsNoRequest) {
+  auto doomed = std::make_unique<Instance>(kOld);
+  ASSERT_NO_FATAL_FAILURE(serve(route({{kOld, {&old_, doomed.get()}, 100}}, false)));
+  EXPECT_EQ(ask(20)[kOld], 20);
+  doomed.reset();
+  EXPECT_EQ(ask(50)[kOld], 50);
+}
+
+TEST_F(Changes, AStackWithoutAHealthyInstanceLeavesItsShareToTheOthers) {
+  Instance unweighed(kNewer);
+  ASSERT_NO_FATAL_FAILURE(serve(route({{kOld, {&old_}, 60}, {kNew, {&new_}, 40}, {kNewer, {&unweighed}, 0}})));
+  new_.set_sick(true);
+  ASSERT_TRUE(eventually([&] { return ask(20)[kNew] == 0; }));
+  EXPECT_EQ(ask(200)[kOld], 200) << "a stack at 0 got requests";
+}
+
+TEST_F(Changes, ATakenPortIsNamedAndHarmsNoOtherRoute) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  Instance stranger("stranger");
+  addresses_["devsearchdefault"] = stranger.port();
+  const Status served = balancer_->serve(route({{kNewer, {&new_}, 100}}, true, "search"));
+  ASSERT_FALSE(served.ok());
+  EXPECT_EQ(served.error().kind, ErrorKind::kUnavailable);
+  EXPECT_NE(served.error().message.find("port " + std::to_string(stranger.port()) + " of 127.0.0.1 is taken"), std::string::npos)
+      << served.error().message;
+  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(ask(100)[kNew], 20);
+}
+
+TEST_F(Changes, APortTakenWhileHaproxyWasDeadKeepsNoOtherRouteFromBeingServed) {
+  const Route other = route({{kNewer, {&new_}, 100}}, true, "search");
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  ASSERT_NO_FATAL_FAILURE(serve(other));
+  look();
+  ASSERT_NO_FATAL_FAILURE(kill_haproxy());
+  Instance stranger("stranger", addresses_["devsearchdefault"]);
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  EXPECT_FALSE(balancer_->serve(other).ok());
+  EXPECT_EQ(look().routes, std::vector{at(20)});
+}
+
+TEST_F(Changes, AConfigurationThatHaproxyRefusesLeavesTheEarlierOneInForce) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  const Route wrong = route({{kNew, {&new_}, 100}}, true, "search");  // one stack cannot stand behind two services
+  // The first time it may only be gathered with others to come.
+  Status served;
+  EXPECT_TRUE(eventually([&] { return !(served = balancer_->serve(wrong)).ok(); }));
+  ASSERT_FALSE(served.ok());
+  EXPECT_EQ(served.error().kind, ErrorKind::kInvalid);
+  EXPECT_NE(served.error().message.find("HAProxy refuses this configuration, the earlier one stays in force"), std::string::npos)
+      << served.error().message;
+  EXPECT_LT(served.error().message.size(), 2000u);
+  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(ask(100)[kNew], 20);
+  ASSERT_NO_FATAL_FAILURE(serve(at(70)));
+  EXPECT_EQ(ask(100)[kNew], 70);
+}
+
+TEST_F(Changes, AnHaproxyWithoutRoutesEnds) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  EXPECT_TRUE(balancer_->unserve(at(20).key).ok());
+  EXPECT_TRUE(balancer_->unserve(at(20).key).ok()) << "a second time";
+  EXPECT_TRUE(look().routes.empty());
+  EXPECT_TRUE(eventually([&] { return !haproxy::Control(folder_.path() + "/haproxy").listens(); }));
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  EXPECT_EQ(look().routes, std::vector{at(20)});
+}
+
+TEST_F(Changes, TheDeathOfHaproxyIsTold) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  EXPECT_EQ(changes_, 0);
+  ASSERT_NO_FATAL_FAILURE(kill_haproxy());
+  EXPECT_TRUE(eventually([&] { return changes_ == 1; }));
+}
+
+TEST_F(Changes, AnHaproxyWhoseSocketWasRemovedIsReplaced) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  const pid_t lost = processes().master;
+  std::filesystem::remove(folder_.path() + "/haproxy/master.sock");
+  EXPECT_TRUE(look().routes.empty());
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_NE(processes().master, lost);
+  EXPECT_TRUE(eventually([&] { return ::kill(lost, 0) != 0; }));
+}
+
+TEST_F(Changes, APortThatIsNotHttpIsCarriedAsBytes) {
+  Route bytes = route({{kOld, {&old_}, 75}, {kNew, {&new_}, 25}});
+  bytes.ports[0].protocol = Protocol::kTcp;
+  bytes.backends[0].checks = {{"open", "default", Protocol::kTcp, "", 200ms, 1s}};
+  ASSERT_NO_FATAL_FAILURE(serve(bytes));
+  std::map<std::string, int> answers;
+  for (int i = 0; i < 200; ++i) ++answers[Client(address_).get("/").value_or("none")];  // one connection each
+  EXPECT_EQ(answers[kOld], 150);
+  EXPECT_EQ(answers[kNew], 50);
+}
+
+TEST_F(Changes, SeveralPortsOfOneServiceHaveTheSameWeights) {
+  Route two = at(25);
+  two.ports.push_back({"admin", 8081, Protocol::kHttp});
+  for (Backend& backend : two.backends)
+    for (Backend::Server& server : backend.servers) server.endpoints.push_back({"admin", "127.0.0.1", server.endpoints[0].number});
+  ASSERT_NO_FATAL_FAILURE(serve(two));
+  EXPECT_EQ(look().routes, std::vector{two});
+  EXPECT_EQ(ask(100)[kNew], 25);
+  address_ = addresses_.at("devcheckoutadmin");
+  EXPECT_EQ(ask(100)[kNew], 25);
+}
+
+TEST_F(HaproxyTest, AFolderWithALongPathWillDo) {
+  const std::string below = folder_.path() + "/" + std::string(60, 'a') + " b/" + std::string(60, 'c');
+  std::filesystem::create_directories(below);
+  HaproxyOptions far = options();
+  far.folder = below;
+  Instance instance(kOld);
+  {
+    auto opened = open_haproxy(far);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    const Status served = (*opened)->serve(route({{kOld, {&instance}, 100}}));
+    EXPECT_TRUE(served.ok()) << served.error().message;
+    EXPECT_EQ(ask(10)[kOld], 10);
+  }
+  EXPECT_TRUE(stop_haproxy(below).ok());
+}
+
+TEST_F(HaproxyTest, OpenedToReadOnlyMakesNothing) {
+  HaproxyOptions reading = options();
+  reading.read_only = true;
+  auto opened = open_haproxy(reading);
+  ASSERT_TRUE(opened.ok()) << opened.error().message;
+  auto view = (*opened)->observe();
+  ASSERT_TRUE(view.ok()) << view.error().message;
+  EXPECT_TRUE(view->routes.empty());
+  Instance instance(kOld);
+  EXPECT_FALSE((*opened)->serve(route({{kOld, {&instance}, 100}})).ok());
+  EXPECT_FALSE((*opened)->unserve(route({}).key).ok());
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+}  // namespace
+}  // namespace nelson
