@@ -1,0 +1,335 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "controller/status/snapshot.h"
+#include "controller/status/text.h"
+
+namespace nelson {
+namespace status {
+namespace {
+
+using Level = Trouble::Level;
+
+// What is told first: what stops everything, then a domain, then somebody's file, then one unit.
+enum Rank { kMachine = 0, kDomain = 1, kFile = 2, kUnit = 3, kInstance = 4, kWarning = 5, kRemark = 6 };
+
+struct Part {
+  std::string_view name;
+  Source ObservedDomain::*source;
+  std::string_view means;
+};
+constexpr auto kParts = std::to_array<Part>({
+    {"scheduler", &ObservedDomain::scheduler, "what runs there is unknown, so nothing there is changed"},
+    {"memory", &ObservedDomain::memory, "the records of its stacks cannot be read, so nothing there is changed"},
+    {"discovery", &ObservedDomain::discovery, "stacks find each other as before; nothing is retired"},
+    {"balancer", &ObservedDomain::balancer, "traffic stays where it is; nothing is retired"},
+});
+
+std::string part_subject(std::string_view domain, std::string_view part) {
+  return "part|" + std::string(domain) + "|" + std::string(part);
+}
+std::string held_subject(std::string_view domain, std::string_view what) {
+  return "held|" + std::string(domain) + "|" + std::string(what);
+}
+
+std::string units_text(const std::set<std::string>& units) {
+  return some_of(std::vector<std::string>(units.begin(), units.end()), 5);
+}
+
+/// The whole list of what is wrong, in the making.
+class Finder {
+ public:
+  Finder(const ViewInput& input, const std::vector<Row>& rows) : input_(input), rows_(rows) {
+    for (const Row& row : rows_) {
+      if (row.status == StackStatus::kTerminated) continue;
+      by_domain_[row.domain].insert(row.unit);
+      if (row.serves) serving_[row.domain].insert(row.unit);
+      if (!row.repository.empty()) by_repository_[row.repository].insert(row.unit);
+      all_.insert(row.unit);
+    }
+  }
+
+  std::vector<Trouble> find() {
+    for (const Problem& problem : input_.process_problems) add_problem(problem, true);
+    if (input_.desired == nullptr && input_.pass > 0 && input_.process_problems.empty()) add_no_intent();
+    for (const auto& [name, domain] : input_.observed.domains) add_domain(name, domain);
+    if (input_.desired)
+      for (const Problem& problem : input_.desired->problems) add_problem(problem, false);
+    add_silent_repositories();
+    for (const Hold& hold : input_.plan.held)
+      if (hold.trouble && !belongs_to_domain(hold)) add_hold(hold);
+    add_instances();
+    if (!input_.store_notice.empty()) add_store_notice();
+    std::stable_sort(found_.begin(), found_.end(), [](const Trouble& a, const Trouble& b) {
+      return std::tuple(a.rank, a.since.value_or(Instant::max())) < std::tuple(b.rank, b.since.value_or(Instant::max()));
+    });
+    return std::move(found_);
+  }
+
+ private:
+  [[nodiscard]] std::optional<Instant> since(const std::string& subject) const {
+    const auto at = input_.since.find(subject);
+    return at == input_.since.end() ? input_.now : std::min(at->second, input_.now);
+  }
+
+  void add_problem(const Problem& problem, bool of_machine) {
+    Trouble trouble;
+    trouble.level = problem.warning ? Level::kWarning : Level::kError;
+    trouble.rank = problem.warning ? kWarning : of_machine || problem.repository == "control" ? kMachine : kFile;
+    const auto units = by_repository_.find(problem.repository);
+    if (!problem.unit.empty()) {
+      trouble.what = problem.unit;
+    } else if (problem.repository.empty() || problem.repository == "control") {
+      trouble.what = all_.empty() ? "everything" : "everything: " + units_text(all_);
+    } else {
+      trouble.what = units == by_repository_.end() ? "repository " + problem.repository : units_text(units->second);
+    }
+    trouble.place = problem.repository.empty()        ? "this machine"
+                    : problem.repository == "control" ? "control repository"
+                                                      : "repository " + problem.repository;
+    if (!problem.file.empty()) {
+      trouble.place += ": " + problem.file;
+      if (problem.line > 0) trouble.place += ":" + std::to_string(problem.line);
+      if (problem.line > 0 && problem.column > 0) trouble.place += ":" + std::to_string(problem.column);
+    }
+    if (!problem.commit.empty()) trouble.place += " at " + problem.commit.substr(0, 8);
+    trouble.cause = problem.message;
+    trouble.way_out = problem.way_out;
+    if (trouble.way_out.empty() && !problem.file.empty()) trouble.way_out = "correct " + problem.file + " and push";
+    trouble.code = problem.code;
+    trouble.repository = problem.repository;
+    trouble.commit = problem.commit;
+    trouble.unit = problem.unit;
+    trouble.subject = subject_of(problem);
+    trouble.since = since(trouble.subject);
+    told_repositories_.insert(problem.repository);
+    found_.push_back(std::move(trouble));
+  }
+
+  void add_no_intent() {
+    Trouble trouble;
+    trouble.rank = kMachine;
+    trouble.what = "everything";
+    trouble.place = "control repository";
+    trouble.cause = "it was never read, so nothing is known to be wanted and nothing is done";
+    trouble.way_out = "see the log of `nelson run` for the answer of its host; check `control:` in the machine's file";
+    trouble.code = "control-unread";
+    trouble.since = input_.started;
+    found_.push_back(std::move(trouble));
+  }
+
+  void add_domain(const std::string& name, const ObservedDomain& domain) {
+    const std::string units = units_text(by_domain_[name]);
+    const auto add = [&](std::string place, std::string cause, std::string way_out, std::string code, const std::string& subject) {
+      Trouble trouble;
+      trouble.rank = kDomain;
+      const std::string concerned = subject == part_subject(name, "balancer") ? units_text(serving_[name]) : units;
+      trouble.what = concerned.empty() ? "domain " + name : concerned;
+      trouble.place = std::move(place);
+      trouble.cause = std::move(cause);
+      trouble.way_out = std::move(way_out);
+      trouble.code = std::move(code);
+      trouble.domain = name;
+      trouble.subject = subject;
+      trouble.since = since(subject);
+      found_.push_back(std::move(trouble));
+    };
+    for (const Part& part : kParts) {
+      const Source& source = domain.*part.source;
+      if (source.complete || (part.name == "balancer" && !domain.balances)) continue;
+      // Its error ends with the way out; what follows from it is ours to say.
+      const auto [cause, way_out] = split(source.error.empty() ? "it did not answer" : source.error);
+      add("domain " + name + ": " + std::string(part.name), cause + "; " + std::string(part.means),
+          way_out.empty() ? "bring it back; nelson goes on by itself" : way_out, std::string(part.name) + "-unobserved",
+          part_subject(name, part.name));
+    }
+    if (!domain.changes_held.empty()) {
+      const auto [cause, way_out] = split(domain.changes_held);
+      add("domain " + name, cause, way_out.empty() ? "say yes in the control repository: acknowledgements/" : way_out,
+          "changes-held", held_subject(name, "changes"));
+    }
+    if (!domain.removals_held.empty()) {
+      const auto [cause, way_out] = split(domain.removals_held);
+      add("domain " + name, "nothing is removed: " + cause, way_out.empty() ? "it ends by itself" : way_out, "removals-held",
+          held_subject(name, "removals"));
+      found_.back().rank = kWarning;
+      found_.back().level = Level::kWarning;
+    }
+    if (!domain.balances && !domain.balancer.error.empty()) {
+      const auto [cause, way_out] = split(domain.balancer.error);
+      add("domain " + name + ": balancer", cause + "; weights are only reported", way_out, "no-balancer",
+          part_subject(name, "balancer"));
+      found_.back().rank = kWarning;
+      found_.back().level = Level::kWarning;
+    }
+    if (!domain.foreign.empty()) {
+      add("domain " + name, "not ours, and left alone: " + some_of(domain.foreign, 3), "nothing, unless one of them is in the way",
+          "foreign", held_subject(name, "foreign"));
+      found_.back().rank = kRemark;
+      found_.back().level = Level::kNotice;
+      found_.back().what = "domain " + name;
+    }
+  }
+
+  /// "cause; way out": messages are written so (result.h).
+  static std::pair<std::string, std::string> split(const std::string& text) {
+    const std::size_t at = text.rfind("; ");
+    if (at == std::string::npos) return {text, ""};
+    return {text.substr(0, at), text.substr(at + 2)};
+  }
+
+  [[nodiscard]] bool belongs_to_domain(const Hold& hold) const {
+    const auto domain = input_.observed.domains.find(hold.cell.domain);
+    if (domain == input_.observed.domains.end()) return false;
+    if (hold.code == "unobserved") return !domain->second.scheduler.complete || !domain->second.memory.complete;
+    if (hold.code == "balancer-unobserved") return !domain->second.balancer.complete && domain->second.balances;
+    return hold.code == "changes-held" && !domain->second.changes_held.empty();
+  }
+
+  void add_silent_repositories() {
+    if (!input_.desired) return;
+    for (const auto& [name, repository] : input_.desired->repositories) {
+      if (repository.state == RepositoryState::kCurrent || told_repositories_.count(name) > 0) continue;
+      const bool never = repository.state == RepositoryState::kUnknown;
+      Problem problem;
+      problem.repository = name;
+      problem.commit = repository.head;
+      problem.code = never ? "repository-unread" : "repository-last-good";
+      problem.message = never ? "it was never read: its units are neither launched nor retired"
+                              : "it cannot be read whole: what it said before stays in force";
+      problem.way_out = "check `url` and `credentials` in repositories/" + name + ".yml of the control repository, and its host";
+      add_problem(problem, false);
+    }
+  }
+
+  void add_hold(const Hold& hold) {
+    // The same trouble of many units is one thing to mend, so it is told once.
+    const auto key = std::tuple(hold.cell.domain, hold.code, hold.reason, hold.clears_when);
+    if (const auto same = holds_.find(key); same != holds_.end()) {
+      Trouble& trouble = found_[same->second.index];
+      same->second.units.insert(hold.cell.unit);
+      trouble.what = units_text(same->second.units);
+      ++trouble.times;
+      trouble.since = std::min(trouble.since, since(subject_of(hold)));
+      return;
+    }
+    Trouble trouble;
+    trouble.rank = kUnit;
+    trouble.what = hold.cell.unit;
+    trouble.place = hold.subject == hold.cell.unit ? "" : hold.subject;
+    const std::string where = hold.name_space.empty() ? "domain " + hold.cell.domain : hold.name_space + ", " + hold.cell.domain;
+    trouble.place += trouble.place.empty() ? where : " (" + where + ")";
+    trouble.cause = hold.reason;
+    trouble.way_out = hold.clears_when;
+    trouble.code = hold.code;
+    trouble.repository = hold.repository;
+    trouble.domain = hold.cell.domain;
+    trouble.name_space = hold.name_space;
+    trouble.unit = hold.cell.unit;
+    trouble.subject = hold.subject;
+    trouble.since = since(subject_of(hold));
+    told_stacks_.insert(hold.subject);
+    holds_[key] = {found_.size(), {hold.cell.unit}};
+    found_.push_back(std::move(trouble));
+  }
+
+  /// Instances that fail while their stack as a whole is well enough not to be held.
+  void add_instances() {
+    for (const Row& row : rows_) {
+      if (row.observed == nullptr || !row.observed->running || told_stacks_.count(row.name) > 0) continue;
+      if (row.status == StackStatus::kTerminated || row.status == StackStatus::kGarbage) continue;
+      const Instance* first = nullptr;
+      std::size_t sick = 0;
+      for (const Instance& instance : row.observed->running->instances) {
+        if (instance.state != InstanceState::kBackoff && instance.health != Health::kFailing) continue;
+        ++sick;
+        if (first == nullptr || instance.since < first->since) first = &instance;
+      }
+      if (first == nullptr) continue;
+      Trouble trouble;
+      trouble.rank = kInstance;
+      trouble.what = row.unit;
+      trouble.place = row.name + " (" + row.name_space + ", " + row.domain + ")";
+      trouble.cause = std::to_string(sick) + " of " + std::to_string(row.observed->running->instances.size()) +
+                      " instances: " + (row.detail.empty() ? "not healthy" : row.detail);
+      trouble.way_out = "it is started again by itself; `nelson logs " + row.name + "` shows its last words";
+      trouble.code = "instance";
+      trouble.repository = row.repository;
+      trouble.domain = row.domain;
+      trouble.name_space = row.name_space;
+      trouble.unit = row.unit;
+      trouble.subject = row.name;
+      trouble.since = std::min(first->since, input_.now);
+      found_.push_back(std::move(trouble));
+    }
+  }
+
+  void add_store_notice() {
+    Trouble trouble;
+    trouble.level = Level::kNotice;
+    trouble.rank = kRemark;
+    trouble.what = "history";
+    trouble.place = "store";
+    trouble.cause = input_.store_notice;
+    trouble.way_out = "nothing: what runs was taken over as it was; only history is lost";
+    trouble.code = "store-rebuilt";
+    trouble.since = input_.started;
+    found_.push_back(std::move(trouble));
+  }
+
+  struct Folded {
+    std::size_t index = 0;
+    std::set<std::string> units;
+  };
+
+  const ViewInput& input_;
+  const std::vector<Row>& rows_;
+  std::map<std::string, std::set<std::string>> by_domain_, serving_, by_repository_;
+  std::set<std::string> all_, told_repositories_, told_stacks_;
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, Folded> holds_;
+  std::vector<Trouble> found_;
+};
+
+}  // namespace
+
+std::vector<Trouble> find_trouble(const ViewInput& input, const std::vector<Row>& rows) { return Finder(input, rows).find(); }
+
+}  // namespace status
+
+std::string subject_of(const Problem& problem) {
+  return "problem|" + problem.repository + "|" + problem.file + "|" + problem.unit + "|" + problem.code;
+}
+
+std::string subject_of(const Hold& hold) {
+  return "hold|" + hold.cell.domain + "|" + hold.cell.unit + "|" + hold.name_space + "|" + hold.subject + "|" + hold.code;
+}
+
+std::vector<std::string> subjects_of(const ViewInput& input) {
+  std::set<std::string> subjects;
+  for (const Problem& problem : input.process_problems) subjects.insert(subject_of(problem));
+  if (input.desired) {
+    for (const Problem& problem : input.desired->problems) subjects.insert(subject_of(problem));
+    for (const auto& [name, repository] : input.desired->repositories) {
+      Problem problem;
+      problem.repository = name;
+      problem.code = repository.state == RepositoryState::kUnknown ? "repository-unread" : "repository-last-good";
+      if (repository.state != RepositoryState::kCurrent) subjects.insert(subject_of(problem));
+    }
+  }
+  for (const Hold& hold : input.plan.held)
+    if (hold.trouble) subjects.insert(subject_of(hold));
+  for (const auto& [name, domain] : input.observed.domains) {
+    for (const status::Part& part : status::kParts)
+      if (!(domain.*part.source).complete) subjects.insert(status::part_subject(name, part.name));
+    if (!domain.changes_held.empty()) subjects.insert(status::held_subject(name, "changes"));
+    if (!domain.removals_held.empty()) subjects.insert(status::held_subject(name, "removals"));
+    if (!domain.foreign.empty()) subjects.insert(status::held_subject(name, "foreign"));
+  }
+  return {subjects.begin(), subjects.end()};
+}
+
+}  // namespace nelson
