@@ -1,0 +1,109 @@
+#include "controller/base/durable.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace nelson {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  [[nodiscard]] int number() const { return number_; }
+
+  /// Closes now, so that what close() has to say is heard.
+  bool close() {
+    const int number = number_;
+    number_ = -1;
+    return ::close(number) == 0;
+  }
+
+ private:
+  int number_;
+};
+
+Error failed(const std::string& path, int cause, std::string_view doing) {
+  std::string text = path + ": " + std::string(doing) + ": ";
+  if (cause == ENOSPC || cause == EDQUOT)
+    return unavailable(text +
+                       "no space left on its file system; free some and it goes on by itself (what was there before stands whole)");
+  if (cause == EROFS) return unavailable(text + "its file system is mounted read-only; mount it writable again");
+  return unavailable(text + std::system_category().message(cause));
+}
+
+std::string folder_part(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool write_all(int file, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t put = ::write(file, content.data(), content.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    content.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return true;
+}
+
+/// A rename or removal survives a loss of power only once its folder is synced.
+Status sync_folder(const std::string& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.number() < 0 || ::fsync(folder.number()) != 0) return failed(path, errno, "cannot sync the folder");
+  return {};
+}
+
+Status write_temporary(const std::string& path, std::string_view content, mode_t mode) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (file.number() < 0) return failed(path, errno, "cannot make the file");
+  if (::fchmod(file.number(), mode) != 0 || !write_all(file.number(), content) || ::fsync(file.number()) != 0 || !file.close())
+    return failed(path, errno, "cannot write the file");
+  return {};
+}
+
+}  // namespace
+
+Status replace_file(const std::string& path, std::string_view content, mode_t mode) {
+  const std::string folder = folder_part(path);
+  const std::string name = path.substr(path.rfind('/') + 1);
+  const std::string temporary = folder + "/." + name + ".tmp";
+  if (Status written = write_temporary(temporary, content, mode); !written) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int cause = errno;
+    ::unlink(temporary.c_str());
+    return failed(path, cause, "cannot put the new file in place");
+  }
+  return sync_folder(folder);
+}
+
+Status remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0) return errno == ENOENT ? Status{} : Status(failed(path, errno, "cannot remove the file"));
+  return sync_folder(folder_part(path));
+}
+
+Status ensure_folder(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0) {
+    if (::chmod(path.c_str(), mode) != 0) return failed(path, errno, "cannot set the folder's mode");
+    return {};
+  }
+  if (errno != EEXIST) return failed(path, errno, "cannot make the folder");
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0 || !S_ISDIR(about.st_mode)) return invalid(path + ": is not a folder: move it away");
+  return {};
+}
+
+}  // namespace nelson

@@ -1,0 +1,235 @@
+#include "controller/loop/domains.h"
+
+#include <set>
+
+#include "controller/base/log.h"
+
+namespace nelson {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+namespace {
+
+constexpr std::chrono::seconds kLongestRetry{60};
+
+SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
+
+bool is_whole(const DomainAnswers& answers) { return answers.scheduler && answers.memory && answers.discovery && answers.balancer; }
+
+}  // namespace
+
+/// A domain and its thread. While the thread is busy everything but `settings`, `owner`, `task`, `since`, `late`, `waited_for`, `asked` and
+/// `whole` is its own.
+struct Domains::Slot {
+  enum class Task { kNone, kObserve, kPerform };
+
+  std::string name;
+  DomainSettings settings;
+  std::string owner;
+  Task task = Task::kNone;
+  SteadyTime since{};
+  std::atomic<bool> late{false};  // whoever waits is told when the task ends
+  bool waited_for = true;         // it answered in time when last asked
+  bool asked = false;             // an observation or an opening has ended
+
+  std::optional<Domain> domain;
+  std::optional<Error> open_error;
+  int open_failures = 0;
+  SteadyTime open_again{};
+  std::shared_ptr<const DomainAnswers> answers;  // the newest
+  std::chrono::steady_clock::duration took{};    // to give them
+  bool unread = false;                           // they came too late for the pass that asked
+  std::vector<Done> done;
+
+  std::shared_ptr<const DomainAnswers> whole;  // the last ones in which every part answered; not the thread's
+
+  Worker worker;  // last, so that it ends first
+};
+
+Domains::Domains(DomainsOptions options) : options_(std::move(options)) {}
+Domains::~Domains() = default;
+
+void Domains::align(const Desired& desired) {
+  std::erase_if(leaving_, [](const auto& slot) { return slot->worker.idle(); });
+  for (auto it = slots_.begin(); it != slots_.end();) {
+    Slot& slot = *it->second;
+    const auto wanted = desired.domains.find(it->first);
+    if (wanted != desired.domains.end() && wanted->second == slot.settings && desired.owner == slot.owner) {
+      ++it;
+      continue;
+    }
+    if (wanted == desired.domains.end())
+      log_warning("domain left the control repository; what runs there goes on running, untouched", {{"domain", it->first}});
+    // A domain that only changed its settings is opened again once it is idle, so that two never act on it at once.
+    if (!slot.worker.idle()) {
+      if (wanted == desired.domains.end())
+        leaving_.push_back(std::move(it->second));
+      else {
+        ++it;
+        continue;
+      }
+    }
+    it = slots_.erase(it);
+  }
+  for (const auto& [name, settings] : desired.domains) {
+    auto& slot = slots_[name];
+    if (slot) continue;
+    slot = std::make_unique<Slot>();
+    slot->name = name;
+    slot->settings = settings;
+    slot->owner = desired.owner;
+  }
+}
+
+void Domains::open(Slot& slot) const {
+  if (slot.domain || steady_now() < slot.open_again) return;
+  const DomainContext context{slot.owner, options_.export_tree, options_.changed, options_.read_only};
+  slot.open_error.reset();
+  Result<Domain> opened = options_.open(slot.settings, context);
+  if (!opened) slot.open_error = opened.error().with_context("domain " + slot.name);
+  if (opened && !options_.read_only)
+    if (const Status locked = opened->memory->lock(options_.holder); !locked)
+      slot.open_error = locked.error().with_context("domain " + slot.name);
+  if (slot.open_error) {
+    const auto pause = std::min(kLongestRetry, std::chrono::seconds(1 << std::min(slot.open_failures++, 6)));
+    slot.open_again = steady_now() + pause;
+    return;
+  }
+  slot.open_failures = 0;
+  slot.domain.emplace(*std::move(opened));
+}
+
+void Domains::start_observation(Slot& slot) {
+  slot.task = Slot::Task::kObserve;
+  slot.since = steady_now();
+  slot.late = false;
+  slot.worker.start([this, &slot] {
+    auto answers = std::make_shared<DomainAnswers>();
+    try {
+      open(slot);
+      *answers = slot.domain ? ask(*slot.domain) : no_answers(*slot.open_error);
+    } catch (const std::exception& e) {
+      *answers = no_answers(internal("domain " + slot.name + ": " + e.what()));
+    }
+    slot.answers = std::move(answers);
+    slot.took = steady_now() - slot.since;
+    slot.unread = true;
+    if (slot.late && options_.changed) options_.changed();
+  });
+}
+
+Observed Domains::observe(const Desired& desired) {
+  for (auto& [name, slot] : slots_)
+    if (slot->worker.idle() && !slot->unread) start_observation(*slot);
+  const SteadyTime deadline = steady_now() + options_.patience;
+  Observed observed;
+  static const DomainAnswers kNothing;
+  for (auto& [name, slot] : slots_) {
+    bool idle = slot->worker.wait_until(slot->waited_for ? deadline : steady_now());
+    if (!idle) {
+      slot->late = true;
+      idle = slot->worker.idle();  // it may have ended without seeing the mark
+    }
+    if (idle && slot->unread) {
+      slot->unread = false;
+      slot->asked = true;
+      slot->waited_for = slot->took < options_.patience;
+      slot->task = Slot::Task::kNone;
+      assemble(name, desired.owner, *slot->answers, slot->whole ? *slot->whole : kNothing, observed);
+      if (is_whole(*slot->answers)) slot->whole = slot->answers;
+      continue;
+    }
+    slot->waited_for = false;
+    const std::string length = format_duration(std::chrono::duration_cast<Duration>(steady_now() - slot->since));
+    const Error error = unavailable(
+        "domain " + name + (slot->task == Slot::Task::kPerform ? " has been carrying out effects for " : " has not answered for ") +
+        length + "; it is taken up again when it answers");
+    assemble(name, desired.owner, no_answers(error), slot->whole ? *slot->whole : kNothing, observed);
+  }
+  return observed;
+}
+
+bool Domains::all_answered() const {
+  for (const auto& [name, slot] : slots_)
+    if (!slot->asked) return false;
+  return true;
+}
+
+std::optional<Error> Domains::held_by_another() const {
+  for (const auto& [name, slot] : slots_)
+    if (slot->worker.idle() && slot->open_error && slot->open_error->kind == ErrorKind::kConflict) return slot->open_error;
+  return std::nullopt;
+}
+
+Status Domains::check_locks() const {
+  for (const auto& [name, slot] : slots_)
+    if (slot->worker.idle() && slot->domain && !slot->domain->memory->holds_lock())
+      return internal("the lock of domain " + name + " was lost; another controller may act there now");
+  return {};
+}
+
+bool Domains::ready(const std::string& domain) const {
+  const auto found = slots_.find(domain);
+  return found != slots_.end() && found->second->worker.idle() && found->second->domain;
+}
+
+void Domains::perform(const std::string& domain, std::vector<Step> steps, Instant now) {
+  Slot& slot = *slots_.at(domain);
+  slot.task = Slot::Task::kPerform;
+  slot.since = steady_now();
+  slot.late = false;
+  slot.worker.start([this, &slot, steps = std::move(steps), now]() mutable {
+    Records records;
+    if (slot.answers->memory)
+      for (const StackRecord& record : slot.answers->memory->stacks)
+        if (record.identity.owner == slot.owner) records.emplace(record.stack, record);
+    std::map<CellKey, std::string> failed;
+    std::string stopped;  // why nothing more may be tried here
+    for (Step& step : steps) {
+      Done done{std::move(step), {}, true};
+      const Action* action = std::get_if<Action>(&done.step.what);
+      const auto cell = action == nullptr ? failed.end() : failed.find(action->cell);
+      if (stopped.empty() && !slot.domain->memory->holds_lock())
+        stopped = "the lock of domain " + slot.name + " was lost; another controller may act there now";
+      if (!stopped.empty() || cell != failed.end()) {
+        done.tried = false;
+        done.status = unavailable("not tried: " + (stopped.empty() ? cell->second : stopped));
+        slot.done.push_back(std::move(done));
+        continue;
+      }
+      try {
+        done.status = action == nullptr ? slot.domain->memory->put(std::get<Claim>(done.step.what))
+                                        : nelson::perform(action->effect, *slot.domain, records, now);
+      } catch (const std::exception& e) {
+        done.status = internal(e.what());
+      }
+      if (!done.status && action == nullptr) stopped = "the claim on the domain could not be written";
+      if (!done.status && action != nullptr) failed[action->cell] = std::string(word_of(action->effect)) + " failed before it";
+      slot.done.push_back(std::move(done));
+    }
+    if (slot.late && options_.changed) options_.changed();
+  });
+}
+
+std::vector<Done> Domains::finished(bool wait) {
+  const SteadyTime deadline = steady_now() + (wait ? options_.patience : std::chrono::milliseconds(0));
+  std::vector<Done> out;
+  const auto take = [&](Slot& slot) {
+    if (slot.task != Slot::Task::kPerform) return;
+    bool idle = slot.worker.wait_until(slot.waited_for ? deadline : steady_now());
+    if (!idle) {
+      slot.late = true;
+      slot.waited_for = false;
+      idle = slot.worker.idle();
+    }
+    if (!idle) return;
+    slot.task = Slot::Task::kNone;
+    for (Done& done : slot.done) out.push_back(std::move(done));
+    slot.done.clear();
+  };
+  for (auto& [name, slot] : slots_) take(*slot);
+  for (auto& slot : leaving_) take(*slot);
+  return out;
+}
+
+}  // namespace nelson

@@ -1,0 +1,163 @@
+#include "controller/loop/observe.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/controller/loop/world.h"
+
+namespace nelson {
+namespace {
+
+using namespace test;
+
+class Assemble : public testing::Test {
+ protected:
+  Observed look() {
+    Domain domain = *world_.open({}, {});
+    before_ = std::move(answers_);
+    answers_ = ask(domain);
+    Observed observed;
+    assemble("d", "us", answers_, before_, observed);
+    return observed;
+  }
+
+  Story story_;
+  TestDomain world_{story_};
+  DomainAnswers answers_, before_;
+};
+
+TEST_F(Assemble, EverythingLiesInTheCellOfItsUnit) {
+  const Identity basket = identity_of("basket"), till = identity_of("till");
+  const std::string basket_stack = stack_name(basket), till_stack = stack_name(till);
+  const std::string unrecorded = "quay--3-1-4--0123abcd";
+  for (const Identity& identity : {basket, till}) world_.records[stack_name(identity)] = record_of(identity);
+  for (const std::string& stack : {basket_stack, unrecorded}) world_.running[stack].incarnation = 1;
+  world_.published[till_stack] = "{}";
+  const TrafficKey key{"d", "dev", "basket", 1};
+  world_.traffic[key].key = key;
+  Route route;
+  route.key = key;
+  route.backends = {{basket_stack, 100, {{0, {}}}, {}}};
+  world_.routes[key] = route;
+  world_.sessions = {{basket_stack, 0, 7}, {basket_stack, 1, 2}, {till_stack, 0, 0}};
+
+  const Observed observed = look();
+  ASSERT_EQ(observed.cells.size(), 3u);
+  const ObservedCell& of_basket = observed.cells.at({"d", "basket"});
+  ASSERT_EQ(of_basket.stacks.size(), 1u);
+  EXPECT_TRUE(of_basket.stacks[0].record && of_basket.stacks[0].running && !of_basket.stacks[0].published);
+  EXPECT_EQ(of_basket.traffic.size(), 1u);
+  EXPECT_EQ(of_basket.routes.size(), 1u);
+  EXPECT_EQ(of_basket.sessions, (std::vector<Sessions>{{basket_stack, 1, 2}})) << "a server in the route is not draining";
+  const ObservedCell& of_till = observed.cells.at({"d", "till"});
+  EXPECT_TRUE(of_till.stacks[0].record && !of_till.stacks[0].running && of_till.stacks[0].published);
+  EXPECT_TRUE(of_till.sessions.empty());
+  EXPECT_FALSE(observed.cells.at({"d", "quay"}).stacks[0].record) << "its unit comes from its name";
+  const ObservedDomain& domain = observed.domains.at("d");
+  EXPECT_TRUE(domain.scheduler.complete && domain.memory.complete && domain.discovery.complete && domain.balancer.complete);
+}
+
+TEST_F(Assemble, WhatIsNotOursIsNamedAndLeftOut) {
+  Identity theirs = identity_of("basket");
+  theirs.owner = "somebody else";
+  const std::string stack = stack_name(theirs);
+  world_.records[stack] = record_of(theirs);
+  world_.running[stack].incarnation = 1;
+  world_.running["no name of ours"].incarnation = 1;
+  world_.foreign = {"a stranger"};
+  const Observed observed = look();
+  EXPECT_TRUE(observed.cells.empty());
+  EXPECT_EQ(observed.domains.at("d").foreign, (std::vector<std::string>{"a stranger", stack, "no name of ours"}));
+}
+
+struct SilentCase {
+  std::string line;
+  Source ObservedDomain::*source;
+};
+
+TEST_F(Assemble, APartThatDoesNotAnswerIsIncompleteAndShowsWhatItSaidBefore) {
+  const std::vector<SilentCase> cases = {{"observe scheduler", &ObservedDomain::scheduler},
+                                         {"observe memory", &ObservedDomain::memory},
+                                         {"observe discovery", &ObservedDomain::discovery},
+                                         {"observe balancer", &ObservedDomain::balancer}};
+  const Identity basket = identity_of("basket");
+  world_.records[stack_name(basket)] = record_of(basket);
+  world_.running[stack_name(basket)].incarnation = 1;
+  world_.published[stack_name(basket)] = "{}";
+  for (const SilentCase& c : cases) {
+    const Observed whole = look();
+    world_.fail(c.line, unavailable("no route to host"));
+    const Observed partial = look();
+    world_.mend();
+    EXPECT_EQ(partial.cells, whole.cells) << c.line;
+    for (const SilentCase& other : cases)
+      EXPECT_EQ((partial.domains.at("d").*other.source).complete, other.line != c.line) << c.line << ", " << other.line;
+    EXPECT_EQ((partial.domains.at("d").*c.source).error, "no route to host");
+  }
+}
+
+TEST_F(Assemble, DamagedRecordsMakeMemoryIncompleteAndAreNamed) {
+  world_.damaged = {"/srv/d/records/basket"};
+  const Source memory = look().domains.at("d").memory;
+  EXPECT_FALSE(memory.complete);
+  EXPECT_NE(memory.error.find("/srv/d/records/basket"), std::string::npos) << memory.error;
+}
+
+TEST_F(Assemble, ADomainWithoutBalancerSaysWhy) {
+  world_.has_balancer = false;
+  const ObservedDomain domain = look().domains.at("d");
+  EXPECT_FALSE(domain.balances);
+  EXPECT_TRUE(domain.balancer.complete);
+  EXPECT_NE(domain.balancer.error.find("haproxy is not installed"), std::string::npos);
+}
+
+struct ClaimCase {
+  std::string name;
+  std::optional<Claim> claim;
+  std::string held;  // part of it; "" free
+  bool writes;
+  Result<bool> contained = true;
+};
+
+TEST(ClaimRules, DecideWhoMayChangeADomain) {
+  Desired desired = desired_with({"d"});
+  desired.moved_from = {"file:///old"};
+  const std::string& head = desired.control_commit;
+  const std::string old(40, '2');
+  const std::vector<ClaimCase> cases = {
+      {"nobody's yet", std::nullopt, "", true},
+      {"ours, at this commit", Claim{"us", "file:///control", head}, "", false},
+      {"ours, at an earlier commit", Claim{"us", "file:///control", old}, "", true},
+      {"ours, at a commit that the head does not contain", Claim{"us", "file:///control", old}, "does not contain", false, false},
+      {"ours, but nobody can tell", Claim{"us", "file:///control", old}, "mirror is corrupt", false,
+       unavailable("mirror is corrupt")},
+      {"another owner's", Claim{"them", "file:///theirs", head}, "belongs to another control repository (file:///theirs", false},
+      {"a copy at another address", Claim{"us", "file:///original", head}, "moved_from", false},
+      {"moved, as owner.yml says", Claim{"us", "file:///old", head}, "", true},
+  };
+  for (const ClaimCase& c : cases) {
+    ObservedDomain observed;
+    observed.memory.complete = true;
+    observed.claim = c.claim;
+    const ClaimVerdict verdict = judge_claim(desired, "d", observed, [&](const std::string& commit, const std::string& ancestor) {
+      EXPECT_EQ(commit, head);
+      EXPECT_EQ(ancestor, old);
+      return c.contained;
+    });
+    if (c.held.empty())
+      EXPECT_EQ(verdict.changes_held, "") << c.name;
+    else
+      EXPECT_NE(verdict.changes_held.find(c.held), std::string::npos) << c.name << ": " << verdict.changes_held;
+    ASSERT_EQ(verdict.write.has_value(), c.writes) << c.name;
+    if (c.writes) EXPECT_EQ(*verdict.write, (Claim{"us", "file:///control", head})) << c.name;
+  }
+}
+
+TEST(ClaimRules, NothingIsClaimedOnAPartialView) {
+  ObservedDomain observed;
+  observed.memory.error = "no route to host";
+  const ClaimVerdict verdict = judge_claim(desired_with({"d"}), "d", observed, [](auto&, auto&) { return Result<bool>(true); });
+  EXPECT_FALSE(verdict.write);
+}
+
+}  // namespace
+}  // namespace nelson
