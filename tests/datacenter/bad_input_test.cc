@@ -1,0 +1,395 @@
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tests/datacenter/world.h"
+
+// What people do wrong, and what breaks: one clear message each, with its place and the way out, on the page where it is seen first; and
+// nobody else is harmed.
+
+namespace nelson::datacenter {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// One world for all, with a bystander that must never notice. Each test has a repository and a unit of its own, and leaves it well.
+class BadInput : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    world_ = new World();
+    if (!world_->broken().empty()) return;
+    world_->add_repository("bystander");
+    Unit unit;
+    unit.name = "bystander";
+    world_->push_unit("bystander", unit);
+    if (!world_->start() || !world_->wait_live("bystander", "1.0.0")) return;
+    bystander_ = world_->status().find("bystander", "1.0.0")->name;
+    processes_ = world_->witnessed(bystander_);
+  }
+  static void TearDownTestSuite() {
+    delete world_;
+    world_ = nullptr;
+  }
+
+  void SetUp() override {
+    ASSERT_EQ(world_->broken(), "");
+    ASSERT_EQ(processes_.size(), 2u) << world_->why();
+    ASSERT_TRUE(world_->wait_well()) << "an earlier test left trouble" << world_->why();
+  }
+  void TearDown() override {
+    if (HasFatalFailure() || IsSkipped()) return;
+    EXPECT_EQ(world_->witnessed(bystander_), processes_) << "the bystander was harmed";
+    const auto bystander = world_->status().find(bystander_);
+    EXPECT_TRUE(bystander && bystander->arrived && bystander->healthy == 2) << world_->why();
+  }
+
+  /// The repository leaves the control repository, and everything it said with it.
+  void leave(const std::string& repository) {
+    world_->control_file("repositories/" + repository + ".yml", std::nullopt);
+    EXPECT_TRUE(world_->wait_well()) << world_->why();
+  }
+
+  /// That there is exactly one message about `word`, complete, with `words` in it, and that the page shows it at once.
+  void expect_told(const std::string& word, const std::vector<std::string>& words) {
+    const std::optional<Trouble> first = world_->wait_trouble(word);
+    ASSERT_TRUE(first) << "nothing was said of " << word << world_->why();
+    // What is said changes while more becomes known ("starting", then "exit status 7"): the last word counts.
+    const auto all_said = [&] {
+      const std::vector<Trouble> told = world_->status().about(word);
+      if (told.size() != 1) return false;
+      const std::string text = told[0].what + "\n" + told[0].place + "\n" + told[0].cause + "\n" + told[0].way_out;
+      return std::all_of(words.begin(), words.end(), [&](const std::string& one) { return text.find(one) != std::string::npos; });
+    };
+    EXPECT_TRUE(wait_until(Seconds(30), all_said))
+        << "not one message with everything in it: " << testing::PrintToString(words) << said(word);
+    const std::vector<Trouble> told = world_->status().about(word);
+    ASSERT_FALSE(told.empty());
+    EXPECT_NE(told[0].what, "") << said(word);
+    EXPECT_NE(told[0].place, "") << said(word);
+    EXPECT_NE(told[0].cause, "") << said(word);
+    EXPECT_NE(told[0].way_out, "") << said(word);
+    EXPECT_NE(told[0].since, "") << said(word);
+    const Ran status = world_->nelson({"status"});
+    EXPECT_EQ(status.status, 1) << status.out << status.err;
+    expect_on_page({told[0].what, beginning(told[0].cause), beginning(told[0].way_out), "since"});
+  }
+
+  static std::string said(const std::string& word) {
+    std::string out = "\nsaid of it:";
+    for (const Trouble& one : world_->status().about(word))
+      out +=
+          "\n  " + one.level + " | " + one.what + " | " + one.place + " | " + one.cause + " | " + one.way_out + " | " + one.since;
+    return out + world_->why();
+  }
+
+  /// As much of a sentence as stands in one piece on a page, whatever is emphasised in it.
+  static std::string beginning(const std::string& text) {
+    return text.substr(0, std::min<std::size_t>(text.find_first_of("`\"'<>&"), 30));
+  }
+
+  static void expect_on_page(const std::vector<std::string>& texts) {
+    std::vector<std::string> argv = {"/usr/bin/python3", NELSON_SOURCE "/tests/datacenter/look.py",
+                                     "http://127.0.0.1:" + std::to_string(world_->page_port()) + "/"};
+    for (const std::string& text : texts)
+      if (!text.empty()) argv.push_back(text);
+    const Ran look = run(argv, "/", Seconds(90));
+    if (look.status == 3) {
+      if (!std::exchange(browser_missed_, true)) std::printf("the page was not looked at: no chromium on this machine\n");
+      return;
+    }
+    EXPECT_EQ(look.status, 0) << "the page does not show it in its first 1280x800:\n" << look.out << look.err;
+  }
+
+  static inline World* world_ = nullptr;
+  static inline std::string bystander_;
+  static inline std::vector<Process> processes_;
+  static inline bool browser_missed_ = false;
+};
+
+TEST_F(BadInput, AManifestThatDoesNotParse) {
+  world_->add_repository("typo");
+  world_->push_file("typo", ".nelson.yml", "units:\n  - name: typo\n    ports: [default->80\nplans: x\n");
+  expect_told("typo", {".nelson.yml:", "typo"});
+  leave("typo");
+}
+
+TEST_F(BadInput, AManifestThatNoLongerParsesKeepsWhatRuns) {
+  world_->add_repository("latter");
+  Unit unit;
+  unit.name = "latter";
+  world_->push_unit("latter", unit);
+  ASSERT_TRUE(world_->wait_live("latter", "1.0.0")) << world_->why();
+  const std::string stack = world_->status().find("latter", "1.0.0")->name;
+  const std::vector<Process> before = world_->witnessed(stack);
+  const std::string commit = world_->push_file("latter", ".nelson.yml", "units: {\n");
+  expect_told("latter", {".nelson.yml:", "latter"});
+  EXPECT_EQ(world_->witnessed(stack), before);
+  EXPECT_EQ(world_->nelson({"wait", "--commit", commit, "--timeout", "20s"}).status, 1) << "nelson wait must say that it failed";
+  world_->push_unit("latter", unit);
+  EXPECT_TRUE(world_->wait_well()) << world_->why();
+  EXPECT_EQ(world_->witnessed(stack), before);
+  leave("latter");
+}
+
+TEST_F(BadInput, ACyclicAlias) {
+  world_->add_repository("cyclic");
+  world_->push_file("cyclic", ".nelson.yml", "units: &all\n  - *all\n");
+  expect_told("cyclic", {".nelson.yml:2", "alias"});
+  leave("cyclic");
+}
+
+TEST_F(BadInput, ThreeHundredKibibytesOfYaml) {
+  world_->add_repository("huge");
+  std::string text = "units: []\nnamespaces: []\n";
+  while (text.size() < 300 * 1024) text += "# " + std::string(77, 'x') + "\n";
+  world_->push_file("huge", ".nelson.yml", text);
+  expect_told("huge", {".nelson.yml", "256 KiB"});
+  leave("huge");
+}
+
+TEST_F(BadInput, AUnitThatExitsAtOnce) {
+  world_->add_repository("quitter");
+  Unit unit;
+  unit.name = "quitter";
+  unit.mode = "exit";
+  const std::string commit = world_->push_unit("quitter", unit);
+  expect_told("quitter", {"exit status 7", "quitter"});
+  EXPECT_EQ(world_->nelson({"wait", "--commit", commit, "--timeout", "30s"}).status, 1) << "nelson wait must say that it failed";
+  EXPECT_NE(world_->nelson({"logs", "quitter"}).out.find("I give up at once"), std::string::npos);
+  leave("quitter");
+}
+
+TEST_F(BadInput, ACommandThatDoesNotExist) {
+  world_->add_repository("absent");
+  Unit unit;
+  unit.name = "absent";
+  unit.command = "[./no-such-program]";
+  world_->push_unit("absent", unit);
+  expect_told("absent", {"no-such-program"});
+  leave("absent");
+}
+
+/// Sockets on every port of a range, closed with the object.
+class Squatter {
+ public:
+  Squatter(std::uint16_t first, int many) {
+    for (int i = 0; i < many; ++i) {
+      const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_port = htons(static_cast<std::uint16_t>(first + i));
+      address.sin_addr.s_addr = htonl(INADDR_ANY);
+      ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);  // one that is taken already is taken
+      ::listen(fd, 1);
+      fds_.push_back(fd);
+    }
+  }
+  ~Squatter() {
+    for (const int fd : fds_) ::close(fd);
+  }
+  Squatter(const Squatter&) = delete;
+  Squatter& operator=(const Squatter&) = delete;
+
+ private:
+  std::vector<int> fds_;
+};
+
+TEST_F(BadInput, EveryPortAlreadyTaken) {
+  world_->add_repository("crowded");
+  Unit unit;
+  unit.name = "crowded";
+  {
+    const Squatter squatter(world_->instance_port(), 50);
+    world_->push_unit("crowded", unit);
+    expect_told("crowded", {"port"});
+  }
+  EXPECT_TRUE(world_->wait_live("crowded", "1.0.0")) << "it does not recover when the ports are free again" << world_->why();
+  leave("crowded");
+}
+
+TEST_F(BadInput, ThePortOfThePageAlreadyTaken) {
+  const std::uint16_t taken = free_port();
+  const Squatter squatter(taken, 1);
+  write_text(world_->path("other/nelson.yml"),
+             "control: " + world_->path("site/control") + "\nstore: store\nlisten: 127.0.0.1:" + std::to_string(taken) + "\n");
+  const Ran ran = run({NELSON_BINARY, "run", "--config", world_->path("other/nelson.yml")}, "/", Seconds(20));
+  EXPECT_EQ(ran.status, 2) << ran.err;
+  EXPECT_NE((ran.out + ran.err).find(std::to_string(taken)), std::string::npos) << ran.out << ran.err;
+}
+
+TEST_F(BadInput, ARepositoryThatVanishes) {
+  world_->add_repository("fleeting");
+  Unit unit;
+  unit.name = "fleeting";
+  world_->push_unit("fleeting", unit);
+  ASSERT_TRUE(world_->wait_live("fleeting", "1.0.0")) << world_->why();
+  const std::string stack = world_->status().find("fleeting", "1.0.0")->name;
+  const std::vector<Process> before = world_->witnessed(stack);
+  fs::rename(world_->path("remotes/fleeting.git"), world_->path("remotes/gone.git"));
+  expect_told("fleeting", {"fleeting"});
+  EXPECT_EQ(world_->witnessed(stack), before) << "what a repository last said stays in force";
+  fs::rename(world_->path("remotes/gone.git"), world_->path("remotes/fleeting.git"));
+  EXPECT_TRUE(world_->wait_well()) << world_->why();
+  EXPECT_EQ(world_->witnessed(stack), before);
+  leave("fleeting");
+}
+
+TEST_F(BadInput, TwoRepositoriesThatClaimOneUnit) {
+  Unit unit;
+  unit.name = "contested";
+  world_->add_repository("here");
+  world_->add_repository("there");
+  world_->push_unit("here", unit);
+  world_->push_unit("there", unit);
+  expect_told("contested", {"here", "there"});
+  world_->control_file("repositories/there.yml", std::nullopt);
+  EXPECT_TRUE(world_->wait_live("contested", "1.0.0")) << world_->why();
+  leave("here");
+}
+
+TEST_F(BadInput, ABrokenFileOfTheControlRepositoryKeepsItsLastGoodRevision) {
+  const std::string before = read_text(world_->path("site/control/domains/local.yml"));
+  world_->control_file("domains/local.yml", before + "lifetime: {initial: 1 s}\n");
+  expect_told("local.yml", {"domains/local.yml:", "lifetime", "lifetimes"});
+  world_->control_file("domains/local.yml", before);
+  EXPECT_TRUE(world_->wait_well()) << world_->why();
+}
+
+TEST_F(BadInput, ASecondControllerIsRefusedAndTheHolderNamed) {
+  const Ran second = run({NELSON_BINARY, "run", "--config", world_->config()}, "/", Seconds(30));
+  EXPECT_EQ(second.status, 75) << second.out << second.err;
+  EXPECT_NE((second.out + second.err).find(std::to_string(world_->controller().pid())), std::string::npos)
+      << second.out << second.err;
+}
+
+/// Another store does not help: the domain has a lock too.
+TEST_F(BadInput, ASecondControllerWithAStoreOfItsOwnIsRefusedAsWell) {
+  write_text(world_->path("second/nelson.yml"), "control: " + world_->path("site/control") + "\nstore: store\nlisten: 127.0.0.1:" +
+                                                    std::to_string(free_port()) + "\npoll: 300 ms\n");
+  const Ran second = run({NELSON_BINARY, "run", "--config", world_->path("second/nelson.yml")}, "/", Seconds(40));
+  EXPECT_EQ(second.status, 75) << second.out << second.err;
+  EXPECT_NE((second.out + second.err).find(std::to_string(world_->controller().pid())), std::string::npos)
+      << second.out << second.err;
+}
+
+TEST_F(BadInput, AnUnreadableStoreIsRefusedWithItsPlace) {
+  write_text(world_->path("broken/store/database"), "not a folder");
+  write_text(world_->path("broken/nelson.yml"), "control: " + world_->path("site/control") +
+                                                    "\nstore: store\nlisten: 127.0.0.1:" + std::to_string(free_port()) + "\n");
+  fs::permissions(world_->path("broken/store"), fs::perms::owner_all);
+  const Ran ran = run({NELSON_BINARY, "run", "--config", world_->path("broken/nelson.yml")}, "/", Seconds(20));
+  EXPECT_TRUE(ran.status == 2 || ran.status == 70) << ran.status << ran.out << ran.err;
+  EXPECT_NE((ran.out + ran.err).find("broken/store/database"), std::string::npos) << ran.out << ran.err;
+}
+
+TEST_F(BadInput, AStoreOfGarbageIsMadeAnewAndSaysSo) {
+  world_->kill_controller();
+  int spoilt = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(world_->store_folder() + "/database")) {
+    if (!entry.is_regular_file() || entry.path().filename().string().find("lock") != std::string::npos) continue;
+    write_text(entry.path().string(), std::string(65536, 'x'));
+    ++spoilt;
+  }
+  ASSERT_GT(spoilt, 0);
+  ASSERT_TRUE(world_->start()) << world_->log();
+  ASSERT_TRUE(world_->wait_live("bystander", "1.0.0")) << world_->why();
+  EXPECT_NE(world_->status().store_notice, "") << world_->why();
+}
+
+TEST_F(BadInput, AConfigurationThatDoesNotReadSaysWhere) {
+  write_text(world_->path("wrong/nelson.yml"), "control: control\nstore: store\npol: 3 seconds\n");
+  const Ran ran = run({NELSON_BINARY, "run", "--config", world_->path("wrong/nelson.yml")}, "/", Seconds(20));
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_NE(ran.err.find("nelson.yml:3:"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("poll"), std::string::npos) << ran.err;
+}
+
+// ------------------------------------------------------------------------------------------------------------------- full disk
+
+/// A small file system of its own in `folder`; gone with the object.
+class SmallDisk {
+ public:
+  SmallDisk(std::string folder, int mebibytes) : folder_(std::move(folder)) {
+    fs::create_directories(folder_);
+    mounted_ = ::mount("tmpfs", folder_.c_str(), "tmpfs", 0, ("mode=0755,size=" + std::to_string(mebibytes) + "m").c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  [[nodiscard]] bool mounted() const { return mounted_; }
+  void fill() const {
+    const std::string filler = folder_ + "/filler";
+    run({"dd", "if=/dev/zero", "of=" + filler, "bs=4096"});
+  }
+  void free() const { fs::remove(folder_ + "/filler"); }
+
+ private:
+  std::string folder_;
+  bool mounted_ = false;
+};
+
+TEST(FullDisk, OfTheStoreStopsTheControllerLoudlyAndHarmsNoInstance) {
+  World world;
+  ASSERT_EQ(world.broken(), "");
+  const SmallDisk disk(world.store_folder(), 64);
+  if (!disk.mounted()) GTEST_SKIP() << "no file system may be mounted here";
+  fs::permissions(world.store_folder(), fs::perms::owner_all);
+  world.add_repository("shop");
+  world.push_unit("shop", {});
+  ASSERT_TRUE(world.start()) << world.log();
+  ASSERT_TRUE(world.wait_live("basket", "1.0.0")) << world.why();
+  const std::string stack = world.status().find("basket", "1.0.0")->name;
+  const std::vector<Process> before = world.witnessed(stack);
+  disk.fill();
+  Unit next;
+  next.version = "1.1.0";
+  world.push_unit("shop", next);
+  const auto told = [&] {
+    if (!world.controller().running()) return true;
+    return !world.status().about("space").empty();
+  };
+  EXPECT_TRUE(wait_until(Seconds(60), told)) << world.why();
+  EXPECT_NE(world.log().find("pace"), std::string::npos) << "the log says nothing of the space that is missing" << world.log();
+  EXPECT_NE(world.log().find(world.store_folder()), std::string::npos) << "the log does not say where" << world.log();
+  EXPECT_EQ(world.witnessed(stack), before);
+  disk.free();
+  world.kill_controller();
+  ASSERT_TRUE(world.start()) << world.log();
+  EXPECT_TRUE(world.wait_live("basket", "1.1.0")) << world.why();
+}
+
+TEST(FullDisk, OfTheDomainIsToldAndClearsByItself) {
+  World world;
+  ASSERT_EQ(world.broken(), "");
+  const SmallDisk disk(world.domain_folder(), 8);
+  if (!disk.mounted()) GTEST_SKIP() << "no file system may be mounted here";
+  world.add_repository("shop");
+  world.push_unit("shop", {});
+  ASSERT_TRUE(world.start()) << world.log();
+  ASSERT_TRUE(world.wait_live("basket", "1.0.0")) << world.why();
+  const std::string stack = world.status().find("basket", "1.0.0")->name;
+  const std::vector<Process> before = world.witnessed(stack);
+  disk.fill();
+  Unit next;
+  next.version = "1.1.0";
+  world.push_unit("shop", next);
+  const std::optional<Trouble> told = world.wait_trouble("pace");
+  ASSERT_TRUE(told) << "nothing was said of the space that is missing" << world.why();
+  EXPECT_NE(told->way_out, "");
+  EXPECT_NE((told->cause + told->place).find(world.domain_folder()), std::string::npos) << told->cause << told->place;
+  EXPECT_EQ(world.witnessed(stack), before);
+  disk.free();
+  EXPECT_TRUE(world.wait_live("basket", "1.1.0", Seconds(90))) << world.why();
+}
+
+}  // namespace
+}  // namespace nelson::datacenter

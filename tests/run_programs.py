@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Runs the test programs of one build folder, each in bounded time, and sums up what GoogleTest reports.
+
+Called by tests/run. What a program leaves running is ended, by its id, and counts as a failure of that program: this process is the
+one that orphans fall to (PR_SET_CHILD_SUBREAPER), so nothing escapes it by leaving its session.
+"""
+import argparse
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+
+PR_SET_CHILD_SUBREAPER = 36
+
+# Seconds. Real servers and real processes take their time on two busy cores.
+LIMIT = {"datacenter_tests": 420, "gitsync_tests": 300, "local_tests": 300, "haproxy_tests": 300, "domains_tests": 300, "loop_tests": 300}
+SANITIZED_FACTOR = 2
+
+# What a sanitized flavour leaves out, and why.
+SANITIZED_SKIP = {
+    "checks_tests": "reads sources only, the same in every flavour",
+    "datacenter_tests": "whole programs against real servers: run in the default flavour, whose timings they need",
+}
+
+
+def programs_of(build):
+    listing = subprocess.run(["ctest", "--test-dir", build, "-N"], check=True, capture_output=True, text=True).stdout
+    return [line.split(": ", 1)[1].strip() for line in listing.splitlines() if line.lstrip().startswith("Test ")]
+
+
+def children():
+    """Process ids whose parent is this process, without zombies."""
+    me, found = os.getpid(), []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat") as stat:
+                state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
+            if int(parent) == me and state != "Z":
+                with open(f"/proc/{entry}/cmdline") as cmdline:
+                    found.append((int(entry), cmdline.read().replace("\0", " ").strip()))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def reap():
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return
+        except ChildProcessError:
+            return
+
+
+def end_leftovers():
+    """Ends what was left running and tells what it was. A killed parent hands its children to us, hence the rounds."""
+    told, grace = [], time.monotonic() + 3
+    while time.monotonic() < grace and children():  # what was told to end may be about to
+        time.sleep(0.05)
+        reap()
+    for _ in range(50):
+        left = children()
+        if not left:
+            break
+        for pid, command in left:
+            told.append(command)
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+        reap()
+    return told
+
+
+def read_report(path):
+    """(passed, [failed], [(skipped, reason)]) of GoogleTest's XML."""
+    passed, failed, skipped = 0, [], []
+    for case in xml.parse(path).getroot().iter("testcase"):
+        name = f'{case.get("classname")}.{case.get("name")}'
+        skip = case.find("skipped")
+        if case.find("failure") is not None:
+            failed.append(name)
+        elif skip is not None:
+            # "file:line\nreason": the place is of no use to who reads a summary
+            reason = (skip.get("message") or "").strip().split("\n")
+            skipped.append((name, " ".join(reason[1:] or reason).strip() or "no reason given"))
+        elif case.get("status") == "run" and case.get("result", "completed") == "completed":
+            passed += 1
+    return passed, failed, skipped
+
+
+def read_output(path):
+    """What can still be counted of a program that ended without its report."""
+    passed, failed, skipped = 0, [], []
+    with open(path, errors="replace") as output:
+        for line in output:
+            if line.startswith("[       OK ]"):
+                passed += 1
+            elif line.startswith("[  FAILED  ]") and line.rstrip().endswith("ms)"):
+                failed.append(line[12:].split("(")[0].strip())
+            elif line.startswith("[  SKIPPED ]") and line.rstrip().endswith("ms)"):
+                skipped.append((line[12:].split("(")[0].strip(), "see its output"))
+    return passed, failed, skipped
+
+
+def run(program, build, flavour, pattern, folder):
+    report, log = f"{folder}/{program}.xml", f"{build}/{program}.log"
+    command = [f"{build}/{program}", f"--gtest_output=xml:{report}", f"--gtest_filter={pattern}", "--gtest_color=no"]
+    if flavour == "thread":  # libtsan of gcc 12 cannot map its shadow where addresses are widely randomized
+        command = ["setarch", "-R"] + command
+    limit = LIMIT.get(program, 180) * (SANITIZED_FACTOR if flavour in ("address", "thread") else 1)
+    started, trouble = time.monotonic(), []
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            status = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            status = None
+            trouble.append(f"was ended after its limit of {limit} s")
+    seconds = time.monotonic() - started
+    for command_line in end_leftovers():
+        trouble.append(f"left running: {command_line}")
+    try:
+        passed, failed, skipped = read_report(report)
+        if status != 0 and not failed:
+            trouble.append(f"exit status {status}")
+    except (FileNotFoundError, xml.ParseError):
+        passed, failed, skipped = read_output(log)
+        if status is not None:
+            trouble.append(f"ended without a report, status {status}")
+    if passed + len(failed) + len(skipped) == 0 and pattern == "*" and not trouble:
+        trouble.append("has no test")
+    print(f"{'ok  ' if not failed and not trouble else 'FAIL'} {program:<18} {passed:5} passed {len(failed):3} failed {len(skipped):3} skipped {seconds:7.1f} s", flush=True)
+    if failed or trouble:
+        print(f"---- the end of {log}")
+        with open(log, errors="replace") as output:
+            sys.stdout.write("".join(output.readlines()[-200:]))
+        print("----", flush=True)
+    return passed, [f"{program}: {name}" for name in failed] + [f"{program} {what}" for what in trouble], skipped
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    for name in ("--build", "--flavour", "--filter", "--only"):
+        arguments.add_argument(name, default="")
+    options = arguments.parse_args()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0")
+    os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    suppressions = os.path.abspath("tests/tsan.supp")
+    os.environ.setdefault("TSAN_OPTIONS", f"suppressions={suppressions}:halt_on_error=0")
+    passed, failed, skipped = 0, [], []
+    programs = [program for program in programs_of(options.build) if options.only in ("", program)]
+    if not programs:
+        failed.append(f"no test program {options.only!r} in {options.build}")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for program in programs:
+                if options.flavour != "default" and program in SANITIZED_SKIP:
+                    skipped.append((program, SANITIZED_SKIP[program]))
+                    continue
+                more = run(program, options.build, options.flavour, options.filter, folder)
+                passed, failed, skipped = passed + more[0], failed + more[1], skipped + more[2]
+    finally:
+        end_leftovers()
+    for name, reason in skipped:
+        print(f"skipped: {name}: {reason}")
+    for what in failed:
+        print(f"failed: {what}")
+    print(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
