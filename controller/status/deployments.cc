@@ -51,7 +51,7 @@ struct Query {
   std::size_t limit = ~std::size_t{0};
 
   [[nodiscard]] bool all() const { return !namespaces && !domains && !statuses && unit.empty(); }
-  [[nodiscard]] bool takes(const View::BucketKey& key) const {
+  [[nodiscard]] bool takes(const Index::BucketKey& key) const {
     const auto& [name_space, domain, status] = key;
     return (!namespaces || namespaces->count(name_space) > 0) && (!domains || domains->count(lower(domain)) > 0) &&
            (!statuses || statuses->count(status) > 0);
@@ -101,12 +101,12 @@ struct Page {
   std::size_t total = 0;
 };
 
-Page one_unit(const View& view, const Query& query) {
+Page one_unit(const Index& index, const Query& query) {
   Page page;
-  const auto found = view.by_unit.find(query.unit);
-  if (found == view.by_unit.end()) return page;
+  const auto found = index.by_unit.find(query.unit);
+  if (found == index.by_unit.end()) return page;
   for (const std::uint32_t position : found->second) {
-    const Row& row = view.rows[view.listed[position]];
+    const Row& row = *index.rows[index.listed[position]];
     if (!query.takes({row.name_space, row.domain, row.status})) continue;
     if (page.total >= query.offset && page.positions.size() < query.limit) page.positions.push_back(position);
     ++page.total;
@@ -115,12 +115,12 @@ Page one_unit(const View& view, const Query& query) {
 }
 
 /// Merges the buckets that the query takes; each is sorted already.
-Page merged(const View& view, const Query& query) {
+Page merged(const Index& index, const Query& query) {
   using Cursor = std::pair<const std::uint32_t*, const std::uint32_t*>;
   const auto later = [](const Cursor& a, const Cursor& b) { return *a.first > *b.first; };
   std::priority_queue<Cursor, std::vector<Cursor>, decltype(later)> cursors(later);
   Page page;
-  for (const auto& [key, bucket] : view.buckets) {
+  for (const auto& [key, bucket] : index.buckets) {
     if (!query.takes(key)) continue;
     cursors.emplace(bucket.data(), bucket.data() + bucket.size());
     page.total += bucket.size();
@@ -140,14 +140,14 @@ Page merged(const View& view, const Query& query) {
   return page;
 }
 
-std::string render(const View& view, const std::vector<std::uint32_t>& positions) {
+std::string render(const Index& index, const std::vector<std::uint32_t>& positions) {
   std::string out = "[";
   // Neighbours in the list are one copy.
   for (std::size_t i = 0; i < positions.size();) {
     std::size_t last = i;
     while (last + 1 < positions.size() && positions[last + 1] == positions[last] + 1) ++last;
     if (i > 0) out += ',';
-    out.append(*view.list, view.begin[positions[i]], view.end[positions[last]] - view.begin[positions[i]]);
+    out.append(*index.list, index.begin[positions[i]], index.end[positions[last]] - index.begin[positions[i]]);
     i = last + 1;
   }
   out += ']';
@@ -157,23 +157,24 @@ std::string render(const View& view, const std::vector<std::uint32_t>& positions
 }  // namespace
 
 Content deployments(const Request& request, const View& view) {
+  const Index& index = *view.index;
   Query query;
   if (const auto wrong = read_query(request, query)) return refused(*wrong);
   Content content;
   content.type = "application/json";
-  std::size_t total = view.listed.size();
+  std::size_t total = index.listed.size();
   if (query.all() && query.offset == 0 && query.limit >= total) {
-    content.shared = view.list;
-    content.shared_size = view.list->size();
+    content.shared = index.list;
+    content.shared_size = index.list->size();
   } else if (query.all()) {
     const std::size_t from = std::min(query.offset, total);
     const std::size_t count = std::min(query.limit, total - from);
     content.body = "[";
-    if (count > 0) content.body.append(*view.list, view.begin[from], view.end[from + count - 1] - view.begin[from]);
+    if (count > 0) content.body.append(*index.list, index.begin[from], index.end[from + count - 1] - index.begin[from]);
     content.body += ']';
   } else {
-    const Page page = query.unit.empty() ? merged(view, query) : one_unit(view, query);
-    content.body = render(view, page.positions);
+    const Page page = query.unit.empty() ? merged(index, query) : one_unit(index, query);
+    content.body = render(index, page.positions);
     total = page.total;
   }
   content.fields.emplace_back("X-Total-Count", std::to_string(total));

@@ -1,8 +1,6 @@
 #include "controller/status/document.h"
 
-#include <openssl/evp.h>
-
-#include <array>
+#include <cstdint>
 
 #include "controller/status/text.h"
 #include "state/model/digest.h"
@@ -39,7 +37,7 @@ tr.error th{color:var(--red)}tr.warning th{color:var(--amber)}tr.error{backgroun
 .c0{background:var(--bar)}.c1{background:var(--old1)}.c2{background:var(--old2)}.c3{background:var(--old3)}
 .dot{display:inline-block;width:9px;height:9px;border-radius:2px;margin-right:6px}.none{background:transparent;border:1px solid var(--line)}
 .state{white-space:nowrap}.state.bad{color:var(--red);font-weight:600}.state.busy{color:var(--amber)}.state.good{color:var(--green)}
-.wanted{font-weight:600}.pair{display:grid;grid-template-columns:1fr 1fr;gap:0 18px}@media(max-width:900px){.pair{grid-template-columns:1fr}}
+.wanted{font-weight:600}.pair{display:grid;grid-template-columns:1fr 1fr;gap:0 18px}@media(max-width:900px){.pair{grid-template-columns:1fr}section>table{min-width:720px}}
 .pair>div{min-width:0}.empty{padding:12px;margin:0}.more{padding:6px 12px;margin:0;border-top:1px solid var(--line)}
 form{display:inline}input{font:inherit;color:inherit;background:var(--sheet);border:1px solid var(--line);border-radius:4px;padding:1px 6px;width:160px}
 h2 form{text-transform:none;letter-spacing:0;font-weight:400;float:right}footer{padding-top:14px;padding-bottom:24px;color:var(--soft);font-size:12.5px}
@@ -54,11 +52,22 @@ std::string make_style() {
   return style;
 }
 
+std::string base64(const Digest& digest) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const std::uint8_t byte : digest.bytes) {
+    bits = (bits << 8U) | byte;
+    for (count += 8; count >= 6; count -= 6) out += kDigits[(bits >> (count - 6)) & 0x3fU];
+  }
+  if (count > 0) out += kDigits[(bits << (6 - count)) & 0x3fU];
+  while (out.size() % 4 != 0) out += '=';
+  return out;
+}
+
 std::string policy_for(std::string_view style) {
-  const Digest digest = sha256(style);
-  std::array<unsigned char, 64> text{};
-  const int size = EVP_EncodeBlock(text.data(), digest.bytes.data(), static_cast<int>(digest.bytes.size()));
-  return "default-src 'none'; style-src 'sha256-" + std::string(text.begin(), text.begin() + size) +
+  return "default-src 'none'; style-src 'sha256-" + base64(sha256(style)) +
          "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 }
 

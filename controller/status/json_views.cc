@@ -14,23 +14,14 @@ namespace {
 
 std::int64_t epoch_millis(Instant at) { return at.time_since_epoch().count(); }
 
-/// What brings stacks up in the row's domain.
-std::string_view workflow_of(const View& view, const Row& row) {
-  if (view.input.desired) {
-    const auto domain = view.input.desired->domains.find(row.domain);
-    if (domain != view.input.desired->domains.end()) return domain->second.scheduler;
-  }
-  return "unknown";
-}
-
 /// What is kept shows when it would go if nothing kept it from now on (semantics 6).
 Instant expiration_of(const View& view, const Row& row) { return row.expires.value_or(view.input.now + row.extended_lifetime); }
 
-void append_core(JsonWriter& json, const View& view, const Row& row) {
+void append_core(JsonWriter& json, const Row& row) {
   json.field("stack_name", row.name);
   json.key("deployed_at");
   row.launched ? json.number(epoch_millis(*row.launched)) : json.null();
-  json.field("workflow", workflow_of(view, row)).field("guid", row.guid).field("unit", row.unit).field("plan", row.plan);
+  json.field("workflow", row.workflow).field("guid", row.guid).field("unit", row.unit).field("plan", row.plan);
   json.key("resources").begin_array().end_array();
 }
 
@@ -61,10 +52,11 @@ void append_history(JsonWriter& json, const std::vector<JournalEntry>& entries, 
 }
 
 /// Facts of the record as the statuses they led to, newest first.
-void append_statuses(JsonWriter& json, const Row& row) {
+void append_statuses(JsonWriter& json, const View& view, const Row& row) {
+  const ObservedStack* const observed = view.observed(row);
   std::vector<std::pair<Instant, std::string_view>> seen;
-  if (row.observed != nullptr && row.observed->record) {
-    const StackRecord& record = *row.observed->record;
+  if (observed != nullptr && observed->record) {
+    const StackRecord& record = *observed->record;
     if (record.launched) seen.emplace_back(*record.launched, "pending");
     if (record.ready) seen.emplace_back(*record.ready, "ready");
     if (record.retiring) seen.emplace_back(*record.retiring, "garbage");
@@ -85,8 +77,7 @@ void append_statuses(JsonWriter& json, const Row& row) {
 
 void append_edge(JsonWriter& json, const View& view, const std::string& stack, std::int32_t weight) {
   json.begin_object();
-  const auto at = view.by_name.find(stack);
-  const Row* const row = at == view.by_name.end() ? nullptr : &view.rows[at->second];
+  const Row* const row = view.index->find(stack);
   json.field("guid", row == nullptr ? std::string_view() : std::string_view(row->guid));
   json.field("stack_name", stack).field("type", "unit").key("deployed_at");
   row != nullptr && row->launched ? json.number(epoch_millis(*row->launched)) : json.null();
@@ -97,8 +88,9 @@ void append_dependencies(JsonWriter& json, const View& view, const Row& row) {
   json.key("dependencies").begin_object().key("inbound").begin_array();
   for (const std::string& caller : row.callers) append_edge(json, view, caller, row.percent);
   json.end_array().key("outbound").begin_array();
-  if (row.observed != nullptr && row.observed->record && is_live(*row.observed)) {
-    for (const Dependency& dependency : row.observed->record->identity.spec.dependencies) {
+  const ObservedStack* const observed = view.observed(row);
+  if (observed != nullptr && observed->record && is_live(*observed)) {
+    for (const Dependency& dependency : observed->record->identity.spec.dependencies) {
       const auto cell = view.input.observed.cells.find({row.domain, dependency.unit});
       if (cell == view.input.observed.cells.end()) continue;
       for (const Target& target : visible(targets_of(cell->second), row.name_space, dependency.version.major))
@@ -108,10 +100,11 @@ void append_dependencies(JsonWriter& json, const View& view, const Row& row) {
   json.end_array().end_object();
 }
 
-void append_running(JsonWriter& json, const Row& row) {
+void append_running(JsonWriter& json, const View& view, const Row& row) {
+  const ObservedStack* const observed = view.observed(row);
   json.key("runs").begin_array();
-  if (row.observed != nullptr && row.observed->running) {
-    for (const Instance& instance : row.observed->running->instances) {
+  if (observed != nullptr && observed->running) {
+    for (const Instance& instance : observed->running->instances) {
       json.begin_object().key("index").number(instance.index).field("state", name_of(instance.state));
       json.field("health", name_of(instance.health)).key("since").instant(instance.since);
       json.key("restarts").number(instance.restarts).field("detail", instance.detail).key("endpoints").begin_array();
@@ -132,8 +125,8 @@ void append_hold(JsonWriter& json, const View& view, const Hold& hold) {
   json.begin_object().field("domain", hold.cell.domain).field("namespace", hold.name_space).field("unit", hold.cell.unit);
   json.field("repository", hold.repository).field("subject", hold.subject).field("code", hold.code);
   json.field("reason", hold.reason).field("clears_when", hold.clears_when).key("trouble").boolean(hold.trouble);
-  const auto since = view.input.since.find(subject_of(hold));
-  if (since != view.input.since.end()) json.key("since").instant(since->second);
+  const auto since = view.since.find(subject_of(hold));
+  if (since != view.since.end()) json.key("since").instant(since->second);
   json.end_object();
 }
 
@@ -199,13 +192,13 @@ void append_repositories(JsonWriter& json, const View& view) {
   json.end_array();
 }
 
-void append_service_stack(JsonWriter& json, const Row& row) {
+void append_service_stack(JsonWriter& json, const Row& row, Instant now) {
   json.begin_object().field("stack", row.name).field("guid", row.guid).field("version", row.version).field("plan", row.plan);
   json.field("repository", row.repository).field("commit", row.commit).field("status", name_of(row.status));
   json.key("wanted").boolean(row.wanted).key("arrived").boolean(row.arrived).key("percent");
   row.serves ? json.number(row.percent) : json.null();
   append_instances(json, row);
-  json.field("why", row.why).field("goes", row.goes);
+  json.field("why", row.why).field("goes", goes_of(row, now));
   if (row.expires) json.key("expires").instant(*row.expires);
   if (row.launched) json.key("launched").instant(*row.launched);
   if (row.ready) json.key("ready").instant(*row.ready);
@@ -215,12 +208,12 @@ void append_service_stack(JsonWriter& json, const Row& row) {
 
 void append_services(JsonWriter& json, const View& view) {
   json.key("services").begin_array();
-  for (const Group& group : view.groups) {
-    const Row& first = view.rows[group.first];
+  for (const Group& group : view.index->groups) {
+    const Row& first = *view.index->rows[group.first];
     json.begin_object().field("domain", first.domain).field("namespace", first.name_space).field("unit", first.unit);
     json.key("moving").boolean(group.moving).key("stacks").begin_array();
     for (std::size_t i = group.first; i < group.last; ++i)
-      if (view.rows[i].status != StackStatus::kTerminated) append_service_stack(json, view.rows[i]);
+      if (view.index->rows[i]->status != StackStatus::kTerminated) append_service_stack(json, *view.index->rows[i], view.input.now);
     json.end_array().end_object();
   }
   json.end_array();
@@ -269,10 +262,10 @@ Concern concern_of(const View& view, const std::string& commit) {
   concern.control = is_named(desired.control_commit, commit);
   for (const auto& [name, repository] : desired.repositories)
     if (is_named(repository.head, commit)) concern.heads.insert(name);
-  for (const Row& row : view.rows) {
+  for (const Row* at : view.index->rows) {
+    const Row& row = *at;
     const bool named = is_named(row.commit, commit);
-    const bool recorded = row.observed != nullptr && row.observed->record && is_named(row.observed->record->commit, commit);
-    concern.known = concern.known || named || recorded;
+    concern.known = concern.known || named || is_named(row.recorded_commit, commit);
     concern.wanted = concern.wanted || (named && row.wanted);
   }
   return concern;
@@ -307,10 +300,10 @@ std::string_view overall(const View& view, const Concern& concern, bool problem,
 
 }  // namespace
 
-void append_deployment(std::string& out, const View& view, const Row& row) {
+void append_deployment(std::string& out, const Row& row) {
   JsonWriter json(out);
   json.begin_object();
-  append_core(json, view, row);
+  append_core(json, row);
   json.field("datacenter", row.domain).field("namespace", row.name_space).field("status", name_of(row.status));
   json.field("commit", row.commit).field("version", row.version).key("wanted").boolean(row.wanted);
   append_weight(json, row);
@@ -322,16 +315,16 @@ std::string render_deployment(const View& view, const Row& row) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  append_core(json, view, row);
+  append_core(json, row);
   json.field("namespace", row.name_space).key("expiration").number(epoch_millis(expiration_of(view, row)));
-  append_statuses(json, row);
+  append_statuses(json, view, row);
   append_dependencies(json, view, row);
   json.field("domain", row.domain).field("status", name_of(row.status)).field("version", row.version);
   json.field("repository", row.repository).field("commit", row.commit).key("wanted").boolean(row.wanted);
   append_weight(json, row);
   append_instances(json, row);
-  append_running(json, row);
-  json.key("reasons").begin_object().field("lives", row.why).field("goes", row.goes).end_object();
+  append_running(json, view, row);
+  json.key("reasons").begin_object().field("lives", row.why).field("goes", goes_of(row, view.input.now)).end_object();
   append_holds_on(json, view, row);
   json.key("history");
   append_history(json, view.input.history, &row.name);
@@ -374,7 +367,8 @@ std::string render_commit(const View& view, const std::string& commit) {
   const Concern concern = concern_of(view, commit);
   const Problem* const problem = problem_at(view, commit);
   std::vector<UnitVerdict> units;
-  for (const Row& row : view.rows) {
+  for (const Row* at : view.index->rows) {
+    const Row& row = *at;
     const bool concerned = concern.control || concern.heads.count(row.repository) > 0 || is_named(row.commit, commit);
     if (row.wanted && concerned) units.push_back(judge(view, row));
   }

@@ -9,7 +9,7 @@ namespace nelson::status {
 // The JSON shapes of the API (README.md).
 
 /// One item of /v1/deployments.
-void append_deployment(std::string& out, const View& view, const Row& row);
+void append_deployment(std::string& out, const Row& row);
 /// /v1/deployments/<guid>.
 [[nodiscard]] std::string render_deployment(const View& view, const Row& row);
 /// /v1/status.

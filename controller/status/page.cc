@@ -1,12 +1,15 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "controller/status/document.h"
+#include "controller/status/page_parts.h"
 #include "controller/status/routes.h"
-#include "controller/status/text.h"
 
 // The one page. First what is wrong, then what runs and why, then what Git and the domains say, then what was done.
 
@@ -16,37 +19,8 @@ namespace {
 constexpr std::size_t kFirstTroubles = 6;  // what fits into the first screen with the services beginning below
 constexpr std::size_t kMostTroubles = 200;
 constexpr std::size_t kGroupsPerPage = 100;
-constexpr std::size_t kMostWaiting = 30;
 constexpr std::size_t kMostHistory = 15;
 constexpr int kRefreshSeconds = 5;
-
-/// Appends to a page: what it is given as text is escaped, what is written in this file is markup.
-class Html {
- public:
-  Html& raw(std::string_view markup) {
-    out_ += markup;
-    return *this;
-  }
-  Html& text(std::string_view text) {
-    append_html(out_, text);
-    return *this;
-  }
-  Html& prose(std::string_view text) {
-    append_prose(out_, text);
-    return *this;
-  }
-  Html& number(std::int64_t value) {
-    append_number(out_, value);
-    return *this;
-  }
-  Html& stack_link(std::string_view stack, std::string_view label) {
-    return raw("<a href=\"/stacks/").raw(url(stack)).raw("\">").text(label).raw("</a>");
-  }
-  [[nodiscard]] const std::string& str() const { return out_; }
-
- private:
-  std::string out_;
-};
 
 std::string plural(std::size_t count, std::string_view one, std::string_view many) {
   return std::to_string(count) + " " + std::string(count == 1 ? one : many);
@@ -75,20 +49,22 @@ Overview look_at(const Moment& moment) {
   }
   for (const Trouble& trouble : overview.trouble)
     if (trouble.level == Trouble::Level::kError) ++overview.errors;
-  for (const Group& group : view.groups)
+  for (const Group& group : view.index->groups)
     if (group.moving) ++overview.moving;
   return overview;
 }
 
-bool is_empty(const View& view) { return view.rows.empty() && (!view.input.desired || view.input.desired->repositories.empty()); }
+bool is_empty(const View& view) {
+  return view.index->rows.empty() && (!view.input.desired || view.input.desired->repositories.empty());
+}
 
 void header(const Overview& overview, bool refreshing, Html& out) {
   const ViewInput& input = overview.view.input;
   out.raw("<header><span class=\"name\">nelson</span>");
-  if (input.pass == 0) {
-    out.raw("<h1>Starting: the first pass has not ended yet</h1>");
-  } else if (overview.errors > 0) {
+  if (overview.errors > 0) {
     out.raw("<h1 class=\"error\">").text(plural(overview.errors, "thing needs", "things need")).raw(" somebody</h1>");
+  } else if (input.pass == 0) {
+    out.raw("<h1>Starting: the first pass has not ended yet</h1>");
   } else if (is_empty(overview.view)) {
     out.raw("<h1>Nothing is deployed yet</h1>");
   } else if (overview.moving > 0) {
@@ -177,25 +153,26 @@ std::string_view state_class(const Row& row) {
   }
 }
 
+using Rows = std::vector<const Row*>;
+
 /// Colours by the part a stack has: the wanted one, then the others in turn.
-std::vector<std::size_t> colours(const View& view, const std::vector<std::size_t>& rows) {
+std::vector<std::size_t> colours(const Rows& rows) {
   std::vector<std::size_t> out;
   std::size_t next = 1;
-  for (const std::size_t i : rows) out.push_back(view.rows[i].wanted ? 0 : std::min<std::size_t>(next++, 3));
+  for (const Row* row : rows) out.push_back(row->wanted ? 0 : std::min<std::size_t>(next++, 3));
   return out;
 }
 
 /// One bar for each major version that takes traffic: each is a service of its own with its own hundred percent.
-void bars(const View& view, const std::vector<std::size_t>& rows, const std::vector<std::size_t>& colour, Html& out) {
+void bars(const Rows& rows, const std::vector<std::size_t>& colour, Html& out) {
   std::vector<std::uint32_t> majors;
-  for (const std::size_t i : rows)
-    if (view.rows[i].serves && view.rows[i].percent > 0 &&
-        std::find(majors.begin(), majors.end(), view.rows[i].version_number.major) == majors.end())
-      majors.push_back(view.rows[i].version_number.major);
+  for (const Row* row : rows)
+    if (row->serves && row->percent > 0 && std::find(majors.begin(), majors.end(), row->version_number.major) == majors.end())
+      majors.push_back(row->version_number.major);
   for (const std::uint32_t major : majors) {
     std::string label, parts;
     for (std::size_t n = 0; n < rows.size(); ++n) {
-      const Row& row = view.rows[rows[n]];
+      const Row& row = *rows[n];
       if (!row.serves || row.percent <= 0 || row.version_number.major != major) continue;
       const std::string percent = std::to_string(std::clamp(row.percent, 0, 100));
       label += (label.empty() ? "" : ", ") + row.version + " " + percent + "%";
@@ -208,9 +185,9 @@ void bars(const View& view, const std::vector<std::size_t>& rows, const std::vec
 }
 
 /// Stacks of the same unit are told apart by version, which is shorter than a name.
-std::string with_versions(std::string text, const View& view, const std::vector<std::size_t>& rows) {
-  for (const std::size_t i : rows) {
-    const Row& row = view.rows[i];
+std::string with_versions(std::string text, const Rows& rows) {
+  for (const Row* other : rows) {
+    const Row& row = *other;
     if (row.version.empty()) continue;
     for (std::size_t at = text.find(row.name); at != std::string::npos; at = text.find(row.name, at + row.version.size()))
       text.replace(at, row.name.size(), row.version);
@@ -218,7 +195,7 @@ std::string with_versions(std::string text, const View& view, const std::vector<
   return text;
 }
 
-void stack_cells(const Row& row, const std::string& why, std::size_t colour, Html& out) {
+void stack_cells(const Row& row, const std::string& why, Instant now, std::size_t colour, Html& out) {
   out.raw("<td class=\"short\"><span class=\"dot ")
       .raw(row.serves && row.percent > 0 ? "c" + std::to_string(colour) : "none")
       .raw("\"></span>");
@@ -245,27 +222,31 @@ void stack_cells(const Row& row, const std::string& why, std::size_t colour, Htm
   } else {
     out.number(row.healthy).raw(" / ").number(row.instances);
   }
-  out.raw("</td><td>").text(why).raw("</td><td").raw(row.wanted ? " class=\"soft\">" : ">").text(row.goes).raw("</td>");
+  out.raw("</td><td>").text(why).raw("</td><td").raw(row.wanted ? " class=\"soft\">" : ">").text(goes_of(row, now)).raw("</td>");
 }
 
-void one_group(const View& view, const Group& group, Html& out) {
-  std::vector<std::size_t> rows;  // newest first, as people ask for it
+/// What lives of a group: what is wanted, then the newest first, as people ask for it.
+Rows living(const Index& index, const Group& group) {
+  Rows rows;
   for (std::size_t i = group.last; i > group.first; --i)
-    if (view.rows[i - 1].status != StackStatus::kTerminated) rows.push_back(i - 1);
-  if (rows.empty()) return;
-  std::stable_partition(rows.begin(), rows.end(), [&](std::size_t i) { return view.rows[i].wanted; });
-  const std::vector<std::size_t> colour = colours(view, rows);
+    if (index.rows[i - 1]->status != StackStatus::kTerminated) rows.push_back(index.rows[i - 1]);
+  std::stable_partition(rows.begin(), rows.end(), [](const Row* row) { return row->wanted; });
+  return rows;
+}
+
+void one_group(const Rows& rows, Instant now, Html& out) {
+  const std::vector<std::size_t> colour = colours(rows);
   out.raw("<tbody>");
   for (std::size_t n = 0; n < rows.size(); ++n) {
-    const Row& row = view.rows[rows[n]];
+    const Row& row = *rows[n];
     out.raw("<tr>");
     if (n == 0) {
       out.raw("<th scope=\"rowgroup\" rowspan=\"").number(static_cast<std::int64_t>(rows.size())).raw("\">").text(row.unit);
       out.raw(" <span class=\"soft\">").text(row.name_space).raw(" · ").text(row.domain).raw("</span>");
-      bars(view, rows, colour, out);
+      bars(rows, colour, out);
       out.raw("</th>");
     }
-    stack_cells(row, with_versions(row.why, view, rows), colour[n], out);
+    stack_cells(row, with_versions(row.why, rows), now, colour[n], out);
     out.raw("</tr>\n");
   }
   out.raw("</tbody>\n");
@@ -276,21 +257,23 @@ bool matches(const Row& row, std::string_view find) {
          row.domain.find(find) != std::string::npos || row.repository.find(find) != std::string::npos;
 }
 
-bool has_living(const View& view, const Group& group) {
-  return std::any_of(view.rows.begin() + static_cast<std::ptrdiff_t>(group.first),
-                     view.rows.begin() + static_cast<std::ptrdiff_t>(group.last),
-                     [](const Row& row) { return row.status != StackStatus::kTerminated; });
-}
-
 /// Those that somebody may look for first.
-std::vector<const Group*> in_order(const View& view, std::string_view find) {
-  std::vector<const Group*> groups;
-  for (const Group& group : view.groups)
-    if (has_living(view, group) && matches(view.rows[group.first], find)) groups.push_back(&group);
-  std::stable_sort(groups.begin(), groups.end(), [](const Group* a, const Group* b) {
-    return std::pair(!a->troubled, !a->moving) < std::pair(!b->troubled, !b->moving);
-  });
-  return groups;
+std::vector<Rows> in_order(const View& view, std::string_view find) {
+  std::set<std::pair<std::string_view, std::string_view>> troubled;  // (domain, unit); a problem of a file names no domain
+  for (const Trouble& trouble : view.trouble)
+    if (!trouble.unit.empty()) troubled.emplace(trouble.domain, trouble.unit);
+  std::array<std::vector<Rows>, 3> ranks;
+  for (const Group& group : view.index->groups) {
+    const Row& first = *view.index->rows[group.first];
+    if (!matches(first, find)) continue;
+    Rows rows = living(*view.index, group);
+    if (rows.empty()) continue;
+    const bool in_trouble = troubled.count({first.domain, first.unit}) > 0 || troubled.count({"", first.unit}) > 0;
+    ranks[in_trouble ? 0 : group.moving ? 1 : 2].push_back(std::move(rows));
+  }
+  std::vector<Rows> all;
+  for (std::vector<Rows>& rank : ranks) std::move(rank.begin(), rank.end(), std::back_inserter(all));
+  return all;
 }
 
 std::size_t read_from(std::string_view text) {
@@ -301,9 +284,9 @@ std::size_t read_from(std::string_view text) {
 
 void services(const Request& request, const View& view, Html& out) {
   const std::string find(request.parameter("find"));
-  const std::vector<const Group*> groups = in_order(view, find);
+  const std::vector<Rows> groups = in_order(view, find);
   out.raw("<h2 id=\"services\">Services and jobs");
-  if (!find.empty() || view.groups.size() > 12)
+  if (!find.empty() || view.index->groups.size() > 12)
     out.raw(
            "<form action=\"/\" method=\"get\" role=\"search\"><input name=\"find\" aria-label=\"find a unit, namespace, domain or "
            "repository\" "
@@ -324,7 +307,7 @@ void services(const Request& request, const View& view, Html& out) {
       "class=\"num\">Share</th>"
       "<th scope=\"col\">State</th><th scope=\"col\" class=\"num\">Healthy</th><th scope=\"col\">Why it lives</th>"
       "<th scope=\"col\">When it goes</th></tr></thead>\n");
-  for (std::size_t i = from; i < last; ++i) one_group(view, *groups[i], out);
+  for (std::size_t i = from; i < last; ++i) one_group(groups[i], view.input.now, out);
   out.raw("</table>");
   if (from > 0 || last < groups.size()) {
     out.raw("<p class=\"more\">")
@@ -343,202 +326,6 @@ void services(const Request& request, const View& view, Html& out) {
     out.raw("</p>");
   }
   out.raw("</section>\n");
-}
-
-void first_steps(const View& view, Html& out) {
-  const std::string url = view.input.desired ? view.input.desired->control_url : "";
-  out.raw("<h2>First steps</h2>\n<section><p class=\"empty\">");
-  if (view.input.desired) {
-    out.raw(
-        "The control repository was read and watches no repository yet. Add a file to <code>repositories/</code> in it, for "
-        "example "
-        "<code>repositories/shop.yml</code> with <code>url:</code> of a repository that has a <code>.nelson.yml</code>, and push");
-    if (!url.empty()) out.raw(" to <code>").text(url).raw("</code>");
-    out.raw(". This page then shows what becomes of it.");
-  } else {
-    out.raw("The control repository has not been read yet. The log of <code>nelson run</code> says how far it is.");
-  }
-  out.raw("</p></section>\n");
-}
-
-void waiting(const View& view, Html& out) {
-  const Plan& plan = view.input.plan;
-  std::vector<const Hold*> holds;
-  for (const Hold& hold : plan.held)
-    if (!hold.trouble) holds.push_back(&hold);
-  if (holds.empty() && plan.actions.empty()) return;
-  out.raw(
-      "<h2>Under way</h2>\n<section><table><colgroup><col class=\"w20\"><col class=\"w12\"><col class=\"w38\"><col "
-      "class=\"w30\"></colgroup>"
-      "<thead><tr><th scope=\"col\">Unit</th><th scope=\"col\">What</th><th scope=\"col\">Why</th><th scope=\"col\">Ends "
-      "when</th></tr>"
-      "</thead><tbody class=\"lines\">\n");
-  std::size_t count = 0;
-  for (const Action& action : plan.actions) {
-    if (++count > kMostWaiting) break;
-    out.raw("<tr><th scope=\"row\">")
-        .text(action.cell.unit)
-        .raw(" <span class=\"soft\">")
-        .text(action.name_space)
-        .raw("</span></th><td>");
-    out.raw(word_of(action.effect))
-        .raw("</td><td>")
-        .text(action.reason)
-        .raw("<small>")
-        .text(stack_of(action.effect))
-        .raw("</small></td><td></td></tr>\n");
-  }
-  for (const Hold* hold : holds) {
-    if (++count > kMostWaiting) break;
-    out.raw("<tr><th scope=\"row\">")
-        .text(hold->cell.unit)
-        .raw(" <span class=\"soft\">")
-        .text(hold->name_space)
-        .raw("</span></th><td>");
-    out.text(hold->code).raw("</td><td>").prose(hold->reason).raw("<small>").text(hold->subject).raw("</small></td><td>");
-    out.prose(hold->clears_when).raw("</td></tr>\n");
-  }
-  out.raw("</tbody></table>");
-  if (const std::size_t all = holds.size() + plan.actions.size(); all > kMostWaiting)
-    out.raw("<p class=\"more\">")
-        .number(static_cast<std::int64_t>(all - kMostWaiting))
-        .raw(" more in <a href=\"/v1/status\">/v1/status</a></p>");
-  out.raw("</section>\n");
-}
-
-void repositories(const View& view, Instant now, Html& out) {
-  out.raw("<div><h2>Repositories</h2>\n<section>");
-  if (!view.input.desired || view.input.desired->repositories.empty()) {
-    out.raw("<p class=\"empty\">None is watched.</p></section></div>\n");
-    return;
-  }
-  out.raw(
-      "<table><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Known</th><th scope=\"col\">Head</th>"
-      "<th scope=\"col\">Host answered</th></tr></thead><tbody class=\"lines\">\n");
-  std::size_t count = 0;
-  for (const auto& [name, repository] : view.input.desired->repositories) {
-    if (++count > kMostWaiting) break;
-    const bool good = repository.state == RepositoryState::kCurrent;
-    out.raw("<tr><th scope=\"row\">").text(name).raw("</th><td><span class=\"state ").raw(good ? "good" : "bad").raw("\">");
-    out.raw(name_of(repository.state))
-        .raw("</span></td><td><code>")
-        .text(repository.head.substr(0, 8))
-        .raw("</code></td><td class=\"short\">");
-    const auto at = parse_instant(repository.last_fetched);
-    out.text(at ? clock_time(*at, now) : repository.last_fetched.empty() ? "never" : repository.last_fetched).raw("</td></tr>\n");
-  }
-  out.raw("</tbody></table>");
-  if (const std::size_t all = view.input.desired->repositories.size(); all > kMostWaiting)
-    out.raw("<p class=\"more\">")
-        .number(static_cast<std::int64_t>(all - kMostWaiting))
-        .raw(" more in <a href=\"/v1/status\">/v1/status</a></p>");
-  out.raw("</section></div>\n");
-}
-
-void domains(const View& view, Html& out) {
-  out.raw("<div><h2>Domains</h2>\n<section>");
-  if (view.input.observed.domains.empty()) {
-    out.raw("<p class=\"empty\">None was observed yet.</p></section></div>\n");
-    return;
-  }
-  out.raw(
-      "<table><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Scheduler</th><th scope=\"col\">Records</th>"
-      "<th scope=\"col\">Discovery</th><th scope=\"col\">Balancer</th></tr></thead><tbody class=\"lines\">\n");
-  for (const auto& [name, domain] : view.input.observed.domains) {
-    out.raw("<tr><th scope=\"row\">").text(name).raw("</th>");
-    const auto part = [&](const Source& source) {
-      out.raw("<td><span class=\"state ").raw(source.complete ? "good\">answers" : "bad\">silent").raw("</span></td>");
-    };
-    part(domain.scheduler);
-    part(domain.memory);
-    part(domain.discovery);
-    if (domain.balances) {
-      part(domain.balancer);
-    } else {
-      out.raw("<td>none</td>");
-    }
-    out.raw("</tr>\n");
-  }
-  out.raw("</tbody></table></section></div>\n");
-}
-
-void recent(const std::vector<JournalEntry>& entries, Instant now, std::size_t most, Html& out) {
-  out.raw("<h2>What was done</h2>\n<section>");
-  if (entries.empty()) {
-    out.raw("<p class=\"empty\">Nothing yet.</p></section>\n");
-    return;
-  }
-  out.raw(
-      "<table><colgroup><col class=\"w12\"><col class=\"w9\"><col class=\"w26\"><col class=\"w38\"><col "
-      "class=\"w15\"></colgroup><thead><tr>"
-      "<th scope=\"col\">At</th><th scope=\"col\">Effect</th><th scope=\"col\">On</th><th scope=\"col\">Because</th>"
-      "<th scope=\"col\">Outcome</th></tr></thead><tbody class=\"lines\">\n");
-  for (std::size_t i = 0; i < entries.size() && i < most; ++i) {
-    const JournalEntry& entry = entries[i];
-    out.raw("<tr><td class=\"short\">").text(clock_time(entry.intended, now)).raw("</td><td>").text(entry.effect).raw("</td><td>");
-    if (entry.stack.empty()) {
-      out.text(entry.unit);
-    } else {
-      out.stack_link(entry.stack, entry.stack);
-    }
-    const bool failed = entry.outcome == JournalEntry::Outcome::kFailed;
-    out.raw("</td><td>")
-        .text(entry.reason)
-        .raw("</td><td><span class=\"state")
-        .raw(failed ? " bad" : "")
-        .raw("\">")
-        .raw(name_of(entry.outcome));
-    out.raw("</span>");
-    if (!entry.error.empty()) out.raw("<small>").text(entry.error).raw("</small>");
-    out.raw("</td></tr>\n");
-  }
-  out.raw("</tbody></table></section>\n");
-}
-
-void footer(const View& view, Html& out) {
-  out.raw("<footer>nelson ").text(view.input.version);
-  out.raw(
-      " · <a href=\"/v1/status\">status as JSON</a> · <a href=\"/v1/deployments?ns=*\">deployments</a> · "
-      "<a href=\"/v1/history\">history</a> · <a href=\"/metrics\">metrics</a> · <a href=\"/readyz\">readiness</a>"
-      " · read only: what is wanted is changed in Git</footer>\n");
-}
-
-void instances(const Row& row, Instant now, Html& out) {
-  out.raw("<h2>Instances</h2>\n<section>");
-  if (row.observed == nullptr || !row.observed->running || row.observed->running->instances.empty()) {
-    out.raw("<p class=\"empty\">None runs.</p></section>\n");
-    return;
-  }
-  out.raw(
-      "<table><thead><tr><th scope=\"col\" class=\"num\">Index</th><th scope=\"col\">State</th><th scope=\"col\">Since</th>"
-      "<th scope=\"col\">Health</th><th scope=\"col\" class=\"num\">Restarts</th><th scope=\"col\">Addresses</th>"
-      "<th scope=\"col\">Last words</th></tr></thead><tbody class=\"lines\">\n");
-  for (const Instance& instance : row.observed->running->instances) {
-    out.raw("<tr><td class=\"num\">")
-        .number(instance.index)
-        .raw("</td><td>")
-        .raw(name_of(instance.state))
-        .raw("</td><td class=\"short\">");
-    out.text(clock_time(instance.since, now)).raw("</td><td><span class=\"state ");
-    out.raw(instance.health == Health::kPassing   ? "good"
-            : instance.health == Health::kFailing ? "bad"
-                                                  : "")
-        .raw("\">")
-        .raw(name_of(instance.health));
-    out.raw("</span></td><td class=\"num\">").number(instance.restarts).raw("</td><td>");
-    for (const Endpoint& endpoint : instance.endpoints)
-      out.text(endpoint.port).raw(" <code>").text(endpoint.host).raw(":").number(endpoint.number).raw("</code> ");
-    out.raw("</td><td>").text(instance.detail).raw("</td></tr>\n");
-  }
-  out.raw("</tbody></table></section>\n");
-}
-
-void fact(std::string_view name, std::string_view value, Html& out) {
-  if (!value.empty()) out.raw("<dt>").raw(name).raw("</dt><dd>").prose(value).raw("</dd>");
-}
-
-std::string at(const std::optional<Instant>& instant, Instant now) {
-  return instant ? clock_time(*instant, now) + " UTC, " + about(now - *instant) + " ago" : "";
 }
 
 }  // namespace
@@ -566,34 +353,6 @@ Content page(const Request& request, const Moment& moment) {
   footer(overview.view, out);
   const std::string title = overview.errors > 0 ? "(" + std::to_string(overview.errors) + ") nelson" : "nelson";
   return document(title, out.str(), refreshing ? kRefreshSeconds : 0);
-}
-
-Content stack_page(const View& view, const Row& row, const std::vector<JournalEntry>& history) {
-  const Instant now = view.input.now;
-  Html out;
-  out.raw("<header><a class=\"name\" href=\"/\">nelson</a><h1>").text(row.name).raw("</h1><span class=\"meta\">as of ");
-  out.text(clock_time(now, now)).raw(" UTC</span></header>\n<main>\n<h2>Why and until when</h2>\n<section><dl>");
-  fact("Unit", row.unit + " " + row.version + (row.plan.empty() || row.plan == "default" ? "" : ", plan " + row.plan), out);
-  fact("Where", row.name_space + " in domain " + row.domain, out);
-  fact("From", row.repository + (row.commit.empty() ? "" : " at `" + row.commit.substr(0, 12) + "`"), out);
-  fact("State", name_of(row.status), out);
-  if (row.serves)
-    fact("Traffic", std::to_string(row.percent) + "% of major version " + std::to_string(row.version_number.major), out);
-  fact("Why it lives", row.why, out);
-  fact("When it goes", row.goes, out);
-  fact("Called by", some_of(row.callers, 10), out);
-  fact("Launched", at(row.launched, now), out);
-  fact("Ready", at(row.ready, now), out);
-  fact("Guid", row.guid, out);
-  fact("Log", "`nelson logs " + row.name + "`", out);
-  for (const Hold& hold : view.input.plan.held)
-    if (hold.subject == row.name) fact(hold.trouble ? "Held: trouble" : "Held", hold.reason + " — until " + hold.clears_when, out);
-  out.raw("</dl></section>\n");
-  instances(row, now, out);
-  recent(history, now, history.size(), out);
-  out.raw("</main>\n");
-  footer(view, out);
-  return document(row.name + " · nelson", out.str(), kRefreshSeconds);
 }
 
 }  // namespace nelson::status

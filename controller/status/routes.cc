@@ -44,11 +44,6 @@ std::uint64_t number(std::string_view text, std::uint64_t fallback) {
   return error == std::errc() && end == text.data() + text.size() ? value : fallback;
 }
 
-const Row* find_row(const View& view, const std::string& name) {
-  const auto at = view.by_name.find(name);
-  return at == view.by_name.end() ? nullptr : &view.rows[at->second];
-}
-
 Content health(const Request&, const Moment&, const StatusOptions&, const std::string&) { return plain(200, "ok\n"); }
 
 Content ready(const Request&, const Moment& moment, const StatusOptions&, const std::string&) { return readiness(moment); }
@@ -60,7 +55,7 @@ Content list(const Request& request, const Moment& moment, const StatusOptions&,
 }
 
 Content item(const Request&, const Moment& moment, const StatusOptions&, const std::string& rest) {
-  const Row* const row = find_row(*moment.view, rest);
+  const Row* const row = moment.view->index->find(rest);
   return row == nullptr ? not_found() : json(render_deployment(*moment.view, *row));
 }
 
@@ -96,7 +91,7 @@ std::vector<JournalEntry> entries_of(const View& view, const StatusOptions& opti
 Content history(const Request& request, const Moment& moment, const StatusOptions& options, const std::string&) {
   const std::size_t limit = std::min<std::uint64_t>(number(request.parameter("limit"), 100), kMostEntries);
   std::string stack(request.parameter("stack"));
-  if (const Row* row = find_row(*moment.view, stack)) stack = row->name;
+  if (const Row* row = moment.view->index->find(stack)) stack = row->name;
   return json(render_history(entries_of(*moment.view, options, stack, number(request.parameter("before"), 0), limit)));
 }
 
@@ -105,7 +100,7 @@ Content overview(const Request& request, const Moment& moment, const StatusOptio
 }
 
 Content one_stack(const Request&, const Moment& moment, const StatusOptions& options, const std::string& rest) {
-  const Row* const row = find_row(*moment.view, rest);
+  const Row* const row = moment.view->index->find(rest);
   if (row == nullptr) return not_found();
   return stack_page(*moment.view, *row, entries_of(*moment.view, options, row->name, 0, 50));
 }

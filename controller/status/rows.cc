@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <utility>
 
+#include "controller/status/json_views.h"
 #include "controller/status/snapshot.h"
 #include "controller/status/text.h"
 #include "reconcilers/cell.h"
@@ -67,13 +69,7 @@ std::string why_of(const Cell& cell, const Case& c) {
   return verdict_on(cell, c).reason;
 }
 
-std::string when(Instant at, Instant now) {
-  const Duration left = at - now;
-  if (left <= Duration::zero()) return "now";
-  return "in " + about(left) + ", at " + clock_time(at, now) + " UTC";
-}
-
-std::string goes_of(const Cell& cell, const Case& c, Instant now) {
+std::string end_of(const Cell& cell, const Case& c) {
   if (c.record == nullptr) return c.candidate != nullptr ? "" : "not by itself";
   if (c.record->removed) return "";
   if (c.record->retiring) {
@@ -82,7 +78,6 @@ std::string goes_of(const Cell& cell, const Case& c, Instant now) {
                                   : "after its last answer, at most " + format_duration(cell.domain->drain_limit);
   }
   if (cell.domain == nullptr || !c.live) return "";
-  if (const auto expires = expires_at(cell, c, now); expires && !verdict_on(cell, c).kept) return when(*expires, now);
   if (c.wanted()) return "when a newer release replaces it";
   const TrafficRecord* const course = c.serves && c.percent > 0 ? course_of(cell, c) : nullptr;
   if (course != nullptr && !leads_to(*course, c.name)) {
@@ -115,12 +110,21 @@ bool is_good(const Instance& instance, const Spec& spec, Duration ready_after, I
   return spec.health_checks.empty() ? instance.since + ready_after <= now : instance.health == Health::kPassing;
 }
 
-void describe_running(const Cell& cell, const Case& c, Instant now, Row& row) {
+void describe_running(const Cell& cell, const Case& c, Instant now, Block& block, Row& row) {
   if (c.running == nullptr) return;
   const Duration ready_after = cell.domain != nullptr ? cell.domain->ready_after : Duration::zero();
+  row.running = static_cast<std::int32_t>(c.running->instances.size());
   for (const Instance& instance : c.running->instances) {
     row.restarts += instance.restarts;
-    if (c.record != nullptr && is_good(instance, c.record->identity.spec, ready_after, now)) ++row.healthy;
+    if (instance.state == InstanceState::kBackoff || instance.health == Health::kFailing) {
+      ++row.sick;
+      row.sick_since = std::min(row.sick_since.value_or(instance.since), instance.since);
+    }
+    if (c.record == nullptr) continue;
+    const Spec& spec = c.record->identity.spec;
+    const Instant mature = instance.since + ready_after;
+    if (is_good(instance, spec, ready_after, now)) ++row.healthy;
+    if (spec.health_checks.empty() && mature > now) block.valid_until = std::min(block.valid_until.value_or(mature), mature);
   }
   row.detail = detail_of(*c.running);
 }
@@ -135,12 +139,12 @@ bool has_traffic(const Cell& cell, const Case& c) {
   return share == 100;
 }
 
-Row make_row(const Cell& cell, const Case& c, Instant now) {
+Row make_row(const Cell& cell, const Case& c, Instant now, Block& block) {
   Row row;
   row.name = c.name;
   row.domain = cell.key.domain;
   row.unit = cell.key.unit;
-  row.observed = c.observed;
+  row.workflow = cell.domain != nullptr ? cell.domain->scheduler : "unknown";
   row.wanted = c.wanted();
   row.job = c.job;
   row.serves = c.serves;
@@ -160,6 +164,7 @@ Row make_row(const Cell& cell, const Case& c, Instant now) {
     row.guid = guid_of(digest_of(c.record->identity), c.record->incarnation);
     row.launched = c.record->launched;
     row.ready = c.record->ready;
+    row.recorded_commit = c.record->commit;
     if (row.commit.empty()) row.commit = c.record->commit;
     const bool deprecated = !c.named && c.absence_known;
     row.status = c.candidate != nullptr && c.record->removed ? StackStatus::kPending : status_of(*c.observed, deprecated);
@@ -170,14 +175,148 @@ Row make_row(const Cell& cell, const Case& c, Instant now) {
     row.extended_lifetime = cell.domain->extended_lifetime;
     if (c.live && !verdict_on(cell, c).kept) row.expires = expires_at(cell, c, now);
   }
-  describe_running(cell, c, now, row);
+  describe_running(cell, c, now, block, row);
   row.arrived = c.wanted() && c.ready() && (!c.serves || has_traffic(cell, c));
   row.why = why_of(cell, c);
-  row.goes = goes_of(cell, c, now);
+  row.goes = end_of(cell, c);
   return row;
 }
 
+/// Equal callers: a stack's reasons name them.
+bool same(const std::vector<Caller>& a, const std::vector<Caller>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Caller& x, const Caller& y) {
+    return x.stack == y.stack && x.name_space == y.name_space && x.version == y.version;
+  });
+}
+
+template <class Map, class Key>
+const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
+  const auto at = map.find(key);
+  return at == map.end() ? nullptr : &at->second;
+}
+
+std::shared_ptr<const Block> make_block(const Cell& cell, std::vector<Caller> callers, Instant now) {
+  auto block = std::make_shared<Block>();
+  block->callers = std::move(callers);
+  for (const Case& c : cell.cases) block->rows.push_back(make_row(cell, c, now, *block));
+  const auto order = [](const Row& row) { return std::tie(row.name_space, row.version_number, row.plan, row.name); };
+  std::sort(block->rows.begin(), block->rows.end(), [&](const Row& a, const Row& b) { return order(a) < order(b); });
+  for (const Row& row : block->rows) {
+    std::string& item = block->items.emplace_back();
+    if (!row.guid.empty()) append_deployment(item, row);  // nothing was launched yet, or nothing is known of it
+  }
+  return block;
+}
+
+/// Makes blocks, or takes those of the previous view whose cells are as they were.
+class Blocks {
+ public:
+  Blocks(const ViewInput& input, const View* previous)
+      : input_(input),
+        desired_(input.desired ? *input.desired : nothing_),
+        callers_(callers_of(input.observed)),
+        previous_(previous != nullptr && previous->input.desired == input.desired ? previous : nullptr) {}
+
+  std::shared_ptr<const Block> get(const CellKey& key) {
+    const auto calling = callers_.find(key);
+    std::vector<Caller> callers = calling == callers_.end() ? std::vector<Caller>{} : calling->second;
+    if (auto block = unchanged(key, callers)) return block;
+    changed_ = true;
+    return make_block(make_cell(key, desired_, input_.observed, callers_, input_.now), std::move(callers), input_.now);
+  }
+
+  /// Whether any block is another than in the previous view.
+  [[nodiscard]] bool changed() const { return changed_ || previous_ == nullptr; }
+
+ private:
+  std::shared_ptr<const Block> unchanged(const CellKey& key, const std::vector<Caller>& callers) const {
+    if (previous_ == nullptr) return nullptr;
+    const auto* const block = find_in(previous_->index->blocks, key);
+    if (block == nullptr || ((*block)->valid_until && *(*block)->valid_until <= input_.now)) return nullptr;
+    const ObservedCell* const before = find_in(previous_->input.observed.cells, key);
+    const ObservedCell* const after = find_in(input_.observed.cells, key);
+    const bool as_seen = before == nullptr || after == nullptr ? before == after : *before == *after;
+    return as_seen && same((*block)->callers, callers) ? *block : nullptr;
+  }
+
+  const Desired nothing_;
+  const ViewInput& input_;
+  const Desired& desired_;
+  const CallerIndex callers_;
+  const View* const previous_;
+  bool changed_ = false;
+};
+
+void add_group(Index& index, std::size_t first, std::size_t last) {
+  Group group{first, last, false};
+  for (std::size_t i = first; i < last; ++i) {
+    const Row& row = *index.rows[i];
+    group.moving = group.moving || (row.wanted && !row.arrived) || row.status == StackStatus::kGarbage;
+  }
+  index.groups.push_back(group);
+}
+
+/// Rows of all blocks by namespace; within one they come in order already, cells being sorted by (domain, unit).
+void order_rows(Index& index, std::vector<const std::string*>& items) {
+  std::map<std::string_view, std::vector<std::pair<const Row*, const std::string*>>> spaces;
+  for (const auto& [key, block] : index.blocks)
+    for (std::size_t i = 0; i < block->rows.size(); ++i)
+      spaces[block->rows[i].name_space].emplace_back(&block->rows[i], &block->items[i]);
+  for (const auto& [name_space, rows] : spaces) {
+    std::size_t first = index.rows.size();
+    for (const auto& [row, item] : rows) {
+      const bool other =
+          index.rows.size() > first && (index.rows[first]->unit != row->unit || index.rows[first]->domain != row->domain);
+      if (other) add_group(index, std::exchange(first, index.rows.size()), index.rows.size());
+      index.rows.push_back(row);
+      items.push_back(item);
+    }
+    add_group(index, first, index.rows.size());
+  }
+}
+
+void list_rows(Index& index, const std::vector<const std::string*>& items) {
+  std::string bytes = "[";
+  std::size_t size = 2;
+  for (const std::string* item : items) size += item->size() + 1;
+  bytes.reserve(size);
+  index.by_name.reserve(2 * index.rows.size());
+  for (std::uint32_t i = 0; i < index.rows.size(); ++i) {
+    const Row& row = *index.rows[i];
+    index.by_name.emplace(row.name, &row);
+    if (items[i]->empty()) continue;
+    index.by_name.emplace(row.guid, &row);
+    if (!index.listed.empty()) bytes += ',';
+    const auto position = static_cast<std::uint32_t>(index.listed.size());
+    index.listed.push_back(i);
+    index.begin.push_back(static_cast<std::uint32_t>(bytes.size()));
+    bytes += *items[i];
+    index.end.push_back(static_cast<std::uint32_t>(bytes.size()));
+    index.buckets[{row.name_space, row.domain, row.status}].push_back(position);
+    index.by_unit[row.unit].push_back(position);
+  }
+  bytes += ']';
+  index.list = std::make_shared<const std::string>(std::move(bytes));
+}
+
+void note_units(Index& index) {
+  for (const Row* row : index.rows) {
+    if (row->status == StackStatus::kTerminated) continue;
+    index.units_in_domain[row->domain].insert(row->unit);
+    if (row->serves) index.services_in_domain[row->domain].insert(row->unit);
+    if (!row->repository.empty()) index.units_of_repository[row->repository].insert(row->unit);
+    index.units.insert(row->unit);
+    if (row->sick > 0 && row->status != StackStatus::kGarbage) index.sick.push_back(row);
+  }
+}
+
 }  // namespace
+
+std::string goes_of(const Row& row, Instant now) {
+  if (!row.expires) return row.goes;
+  const Duration left = *row.expires - now;
+  return left <= Duration::zero() ? "now" : "in " + about(left) + ", at " + clock_time(*row.expires, now) + " UTC";
+}
 
 std::string some_of(const std::vector<std::string>& names, std::size_t limit) {
   std::string out;
@@ -186,23 +325,20 @@ std::string some_of(const std::vector<std::string>& names, std::size_t limit) {
   return out;
 }
 
-std::vector<Row> make_rows(const ViewInput& input) {
-  std::vector<Row> rows;
-  const Desired nothing;
-  const Desired& desired = input.desired ? *input.desired : nothing;
-  const CallerIndex callers = callers_of(input.observed);
+std::shared_ptr<const Index> make_index(const ViewInput& input, const View* previous) {
+  auto index = std::make_shared<Index>();
+  Blocks blocks(input, previous);
   std::set<CellKey> keys;
-  for (const auto& [key, cell] : desired.cells) keys.insert(key);
+  if (input.desired)
+    for (const auto& [key, cell] : input.desired->cells) keys.insert(keys.end(), key);
   for (const auto& [key, cell] : input.observed.cells) keys.insert(key);
-  for (const CellKey& key : keys) {
-    const Cell cell = make_cell(key, desired, input.observed, callers, input.now);
-    for (const Case& c : cell.cases) rows.push_back(make_row(cell, c, input.now));
-  }
-  const auto order = [](const Row& row) {
-    return std::tie(row.name_space, row.domain, row.unit, row.version_number, row.plan, row.name);
-  };
-  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) { return order(a) < order(b); });
-  return rows;
+  for (const CellKey& key : keys) index->blocks.emplace_hint(index->blocks.end(), key, blocks.get(key));
+  if (!blocks.changed() && previous->index->blocks.size() == index->blocks.size()) return previous->index;
+  std::vector<const std::string*> items;
+  order_rows(*index, items);
+  list_rows(*index, items);
+  note_units(*index);
+  return index;
 }
 
 }  // namespace nelson::status

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "controller/status/view.h"
+#include "reconcilers/routing.h"
 #include "reconcilers/status.h"
 
 namespace nelson {
@@ -21,20 +23,36 @@ namespace status {
 /// One stack, or what Git wants and is not there yet, in the words in which it is shown.
 struct Row {
   std::string name, domain, name_space, unit, plan, repository, commit, version;
-  std::string guid;                         // "" while nothing was ever launched under the name
-  const ObservedStack* observed = nullptr;  // null while nothing is there
+  std::string guid;             // "" while nothing was ever launched under the name
+  std::string workflow;         // what brings stacks up there
+  std::string recorded_commit;  // of its record
   Version version_number;
   StackStatus status = StackStatus::kPending;
   bool wanted = false, job = false, serves = false;
   bool arrived = false;      // wanted, ready and, with ports, all traffic of its major goes to the release
   std::int32_t percent = 0;  // of its service's traffic; only when it serves
   std::int32_t instances = 0, healthy = 0, restarts = 0;
+  std::int32_t running = 0, sick = 0;  // instances there are; those that wait to be started again or fail their checks
+  std::optional<Instant> sick_since;
   std::optional<Instant> launched, ready;
   std::optional<Instant> expires;  // set: nothing keeps it, and it goes then
   Duration extended_lifetime{};
   std::vector<std::string> callers;
-  std::string why, goes;  // why it lives; when it goes
-  std::string detail;     // what its instances complain of
+  std::string why;     // why it lives
+  std::string goes;    // when it goes, unless `expires` says it
+  std::string detail;  // what its instances complain of
+};
+
+/// When it goes, in words.
+[[nodiscard]] std::string goes_of(const Row& row, Instant now);
+
+/// The rows of one cell, as long as nothing about it changes.
+struct Block {
+  std::vector<Row> rows;               // by (namespace, version, plan, name)
+  std::vector<std::string> items;      // of /v1/deployments, one a row; "" for a row that is not listed
+  std::optional<Instant> valid_until;  // time alone changes it then
+  // What it was made from, besides the cell.
+  std::vector<Caller> callers;
 };
 
 /// Something that somebody may have to do something about.
@@ -52,32 +70,51 @@ struct Trouble {
 
 /// Rows of one (namespace, domain, unit), next to each other.
 struct Group {
-  std::size_t first = 0, last = 0;  // [first, last) in View::rows
+  std::size_t first = 0, last = 0;  // [first, last) in Index::rows
   bool moving = false;              // a wanted stack has not arrived
-  bool troubled = false;
+};
+
+/// All rows in order, and ways into them. Points into its blocks.
+struct Index {
+  std::map<CellKey, std::shared_ptr<const Block>> blocks;
+  std::vector<const Row*> rows;  // by (namespace, domain, unit, version, plan, name)
+  std::vector<Group> groups;     // in the order of rows
+
+  // The list of deployments: `list` is "[item,item,...]", item i being [begin[i], end[i]) and about *rows[listed[i]].
+  std::shared_ptr<const std::string> list;
+  std::vector<std::uint32_t> begin, end, listed;
+  using BucketKey = std::tuple<std::string, std::string, StackStatus>;       // namespace, domain, status
+  std::map<BucketKey, std::vector<std::uint32_t>> buckets;                   // positions in `listed`, rising
+  std::unordered_map<std::string_view, std::vector<std::uint32_t>> by_unit;  // likewise
+  std::unordered_map<std::string_view, const Row*> by_name;                  // by stack name and by guid
+
+  // Units that live: for saying whom a trouble concerns.
+  std::map<std::string, std::set<std::string>> units_in_domain, services_in_domain, units_of_repository;
+  std::set<std::string> units;
+  std::vector<const Row*> sick;  // those with instances in trouble
+
+  [[nodiscard]] const Row* find(std::string_view name_or_guid) const {
+    const auto at = by_name.find(name_or_guid);
+    return at == by_name.end() ? nullptr : at->second;
+  }
 };
 
 }  // namespace status
 
 class View {
  public:
-  explicit View(ViewInput given);
+  View(ViewInput given, const View* previous);
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
   const ViewInput input;
-  std::vector<status::Row> rows;         // by (namespace, domain, unit, version, name)
-  std::vector<status::Group> groups;     // in the order of rows
-  std::vector<status::Trouble> trouble;  // worst first
-  bool answered = false;                 // every domain's scheduler and records were read
+  const std::map<std::string, Instant> since;        // by subject, whatever is wrong now
+  const std::shared_ptr<const status::Index> index;  // never null; shared with the previous view when nothing changed
+  const std::vector<status::Trouble> trouble;        // worst first
+  const bool answered;                               // every domain's scheduler and records were read
 
-  // The list of deployments: `list` is "[item,item,...]", item i being [begin[i], end[i]) and about rows[listed[i]].
-  std::shared_ptr<const std::string> list;
-  std::vector<std::uint32_t> begin, end, listed;
-  using BucketKey = std::tuple<std::string, std::string, StackStatus>;  // namespace, domain, status
-  std::map<BucketKey, std::vector<std::uint32_t>> buckets;              // positions in `listed`, rising
-  std::unordered_map<std::string, std::vector<std::uint32_t>> by_unit;  // likewise
-  std::unordered_map<std::string, std::uint32_t> by_name;               // stack name or guid -> row
+  /// What is there of a row's stack; null when nothing is.
+  [[nodiscard]] const ObservedStack* observed(const status::Row& row) const;
 
   /// The body of /v1/status, made when it is first asked for.
   [[nodiscard]] std::shared_ptr<const std::string> status_json() const;
@@ -89,8 +126,10 @@ class View {
 
 namespace status {
 
-[[nodiscard]] std::vector<Row> make_rows(const ViewInput& input);
-[[nodiscard]] std::vector<Trouble> find_trouble(const ViewInput& input, const std::vector<Row>& rows);
+/// Makes the index of `input`, taking from `previous` what is as it was.
+[[nodiscard]] std::shared_ptr<const Index> make_index(const ViewInput& input, const View* previous);
+[[nodiscard]] std::vector<Trouble> find_trouble(const ViewInput& input, const std::map<std::string, Instant>& since,
+                                                const Index& index);
 
 /// "a, b and 3 more".
 [[nodiscard]] std::string some_of(const std::vector<std::string>& names, std::size_t limit);

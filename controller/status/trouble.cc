@@ -43,15 +43,8 @@ std::string units_text(const std::set<std::string>& units) {
 /// The whole list of what is wrong, in the making.
 class Finder {
  public:
-  Finder(const ViewInput& input, const std::vector<Row>& rows) : input_(input), rows_(rows) {
-    for (const Row& row : rows_) {
-      if (row.status == StackStatus::kTerminated) continue;
-      by_domain_[row.domain].insert(row.unit);
-      if (row.serves) serving_[row.domain].insert(row.unit);
-      if (!row.repository.empty()) by_repository_[row.repository].insert(row.unit);
-      all_.insert(row.unit);
-    }
-  }
+  Finder(const ViewInput& input, const std::map<std::string, Instant>& since, const Index& index)
+      : input_(input), since_(since), index_(index) {}
 
   std::vector<Trouble> find() {
     for (const Problem& problem : input_.process_problems) add_problem(problem, true);
@@ -71,22 +64,29 @@ class Finder {
   }
 
  private:
-  [[nodiscard]] std::optional<Instant> since(const std::string& subject) const {
-    const auto at = input_.since.find(subject);
-    return at == input_.since.end() ? input_.now : std::min(at->second, input_.now);
+  [[nodiscard]] Instant since(const std::string& subject) const {
+    const auto at = since_.find(subject);
+    return at == since_.end() ? input_.now : at->second;
+  }
+
+  /// "a, b and 3 more" of the units under `key`; "" when there are none.
+  template <class Key>
+  [[nodiscard]] static std::string units_under(const std::map<Key, std::set<std::string>>& units, const Key& key) {
+    const auto at = units.find(key);
+    return at == units.end() ? "" : units_text(at->second);
   }
 
   void add_problem(const Problem& problem, bool of_machine) {
     Trouble trouble;
     trouble.level = problem.warning ? Level::kWarning : Level::kError;
     trouble.rank = problem.warning ? kWarning : of_machine || problem.repository == "control" ? kMachine : kFile;
-    const auto units = by_repository_.find(problem.repository);
+    const std::string units = units_under(index_.units_of_repository, problem.repository);
     if (!problem.unit.empty()) {
       trouble.what = problem.unit;
     } else if (problem.repository.empty() || problem.repository == "control") {
-      trouble.what = all_.empty() ? "everything" : "everything: " + units_text(all_);
+      trouble.what = index_.units.empty() ? "everything" : "everything: " + units_text(index_.units);
     } else {
-      trouble.what = units == by_repository_.end() ? "repository " + problem.repository : units_text(units->second);
+      trouble.what = units.empty() ? "repository " + problem.repository : units;
     }
     trouble.place = problem.repository.empty()        ? "this machine"
                     : problem.repository == "control" ? "control repository"
@@ -123,11 +123,12 @@ class Finder {
   }
 
   void add_domain(const std::string& name, const ObservedDomain& domain) {
-    const std::string units = units_text(by_domain_[name]);
+    const std::string units = units_under(index_.units_in_domain, name);
     const auto add = [&](std::string place, std::string cause, std::string way_out, std::string code, const std::string& subject) {
       Trouble trouble;
       trouble.rank = kDomain;
-      const std::string concerned = subject == part_subject(name, "balancer") ? units_text(serving_[name]) : units;
+      const std::string concerned =
+          subject == part_subject(name, "balancer") ? units_under(index_.services_in_domain, name) : units;
       trouble.what = concerned.empty() ? "domain " + name : concerned;
       trouble.place = std::move(place);
       trouble.cause = std::move(cause);
@@ -214,7 +215,7 @@ class Finder {
       same->second.units.insert(hold.cell.unit);
       trouble.what = units_text(same->second.units);
       ++trouble.times;
-      trouble.since = std::min(trouble.since, since(subject_of(hold)));
+      trouble.since = std::min(*trouble.since, since(subject_of(hold)));
       return;
     }
     Trouble trouble;
@@ -239,22 +240,14 @@ class Finder {
 
   /// Instances that fail while their stack as a whole is well enough not to be held.
   void add_instances() {
-    for (const Row& row : rows_) {
-      if (row.observed == nullptr || !row.observed->running || told_stacks_.count(row.name) > 0) continue;
-      if (row.status == StackStatus::kTerminated || row.status == StackStatus::kGarbage) continue;
-      const Instance* first = nullptr;
-      std::size_t sick = 0;
-      for (const Instance& instance : row.observed->running->instances) {
-        if (instance.state != InstanceState::kBackoff && instance.health != Health::kFailing) continue;
-        ++sick;
-        if (first == nullptr || instance.since < first->since) first = &instance;
-      }
-      if (first == nullptr) continue;
+    for (const Row* sick : index_.sick) {
+      const Row& row = *sick;
+      if (told_stacks_.count(row.name) > 0) continue;
       Trouble trouble;
       trouble.rank = kInstance;
       trouble.what = row.unit;
       trouble.place = row.name + " (" + row.name_space + ", " + row.domain + ")";
-      trouble.cause = std::to_string(sick) + " of " + std::to_string(row.observed->running->instances.size()) +
+      trouble.cause = std::to_string(row.sick) + " of " + std::to_string(row.running) +
                       " instances: " + (row.detail.empty() ? "not healthy" : row.detail);
       trouble.way_out = "it is started again by itself; `nelson logs " + row.name + "` shows its last words";
       trouble.code = "instance";
@@ -263,7 +256,7 @@ class Finder {
       trouble.name_space = row.name_space;
       trouble.unit = row.unit;
       trouble.subject = row.name;
-      trouble.since = std::min(first->since, input_.now);
+      trouble.since = std::min(row.sick_since.value_or(input_.now), input_.now);
       found_.push_back(std::move(trouble));
     }
   }
@@ -287,16 +280,18 @@ class Finder {
   };
 
   const ViewInput& input_;
-  const std::vector<Row>& rows_;
-  std::map<std::string, std::set<std::string>> by_domain_, serving_, by_repository_;
-  std::set<std::string> all_, told_repositories_, told_stacks_;
+  const std::map<std::string, Instant>& since_;
+  const Index& index_;
+  std::set<std::string> told_repositories_, told_stacks_;
   std::map<std::tuple<std::string, std::string, std::string, std::string>, Folded> holds_;
   std::vector<Trouble> found_;
 };
 
 }  // namespace
 
-std::vector<Trouble> find_trouble(const ViewInput& input, const std::vector<Row>& rows) { return Finder(input, rows).find(); }
+std::vector<Trouble> find_trouble(const ViewInput& input, const std::map<std::string, Instant>& since, const Index& index) {
+  return Finder(input, since, index).find();
+}
 
 }  // namespace status
 

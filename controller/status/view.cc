@@ -1,7 +1,6 @@
 #include "controller/status/view.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "controller/status/json_views.h"
@@ -16,46 +15,35 @@ bool everything_answered(const ViewInput& input) {
                      [](const auto& entry) { return entry.second.scheduler.complete && entry.second.memory.complete; });
 }
 
-std::vector<status::Group> group(const std::vector<status::Row>& rows, const std::vector<status::Trouble>& trouble) {
-  std::set<std::pair<std::string, std::string>> troubled;  // (domain, unit)
-  for (const status::Trouble& t : trouble)
-    if (!t.unit.empty()) troubled.emplace(t.domain, t.unit);
-  std::vector<status::Group> groups;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto same = [&](const status::Row& a, const status::Row& b) {
-      return a.unit == b.unit && a.domain == b.domain && a.name_space == b.name_space;
-    };
-    if (groups.empty() || !same(rows[groups.back().first], rows[i])) {
-      groups.push_back({i, i, false, troubled.count({rows[i].domain, rows[i].unit}) > 0 || troubled.count({"", rows[i].unit}) > 0});
+std::map<std::string, Instant> since_when(const ViewInput& input, const View* previous) {
+  std::map<std::string, Instant> since;
+  for (const std::string& subject : subjects_of(input)) {
+    Instant at = input.now;
+    if (const auto told = input.since.find(subject); told != input.since.end()) {
+      at = std::min(told->second, input.now);
+    } else if (previous != nullptr) {
+      if (const auto seen = previous->since.find(subject); seen != previous->since.end()) at = std::min(seen->second, input.now);
     }
-    groups.back().last = i + 1;
-    groups.back().moving = groups.back().moving || (rows[i].wanted && !rows[i].arrived) || rows[i].status == StackStatus::kGarbage;
+    since.emplace(subject, at);
   }
-  return groups;
+  return since;
 }
 
 }  // namespace
 
-View::View(ViewInput given) : input(std::move(given)), rows(status::make_rows(input)), trouble(status::find_trouble(input, rows)) {
-  groups = group(rows, trouble);
-  answered = everything_answered(input);
-  std::string bytes = "[";
-  for (std::uint32_t i = 0; i < rows.size(); ++i) {
-    const status::Row& row = rows[i];
-    by_name.emplace(row.name, i);
-    if (!row.guid.empty()) by_name.emplace(row.guid, i);
-    if (row.guid.empty()) continue;  // nothing was launched yet, or nothing is known of it
-    if (!listed.empty()) bytes += ',';
-    const auto position = static_cast<std::uint32_t>(listed.size());
-    listed.push_back(i);
-    begin.push_back(static_cast<std::uint32_t>(bytes.size()));
-    status::append_deployment(bytes, *this, row);
-    end.push_back(static_cast<std::uint32_t>(bytes.size()));
-    buckets[{row.name_space, row.domain, row.status}].push_back(position);
-    by_unit[row.unit].push_back(position);
-  }
-  bytes += ']';
-  list = std::make_shared<const std::string>(std::move(bytes));
+View::View(ViewInput given, const View* previous)
+    : input(std::move(given)),
+      since(since_when(input, previous)),
+      index(status::make_index(input, previous)),
+      trouble(status::find_trouble(input, since, *index)),
+      answered(everything_answered(input)) {}
+
+const ObservedStack* View::observed(const status::Row& row) const {
+  const auto cell = input.observed.cells.find({row.domain, row.unit});
+  if (cell == input.observed.cells.end()) return nullptr;
+  const auto& stacks = cell->second.stacks;
+  const auto at = std::find_if(stacks.begin(), stacks.end(), [&](const ObservedStack& stack) { return stack.name == row.name; });
+  return at == stacks.end() ? nullptr : &*at;
 }
 
 std::shared_ptr<const std::string> View::status_json() const {
@@ -63,6 +51,8 @@ std::shared_ptr<const std::string> View::status_json() const {
   return status_json_;
 }
 
-std::shared_ptr<const View> build_view(ViewInput input) { return std::make_shared<const View>(std::move(input)); }
+std::shared_ptr<const View> build_view(ViewInput input, const std::shared_ptr<const View>& previous) {
+  return std::make_shared<const View>(std::move(input), previous.get());
+}
 
 }  // namespace nelson

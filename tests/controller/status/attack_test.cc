@@ -48,7 +48,7 @@ class Attack : public testing::Test {
   void expect_well() {
     const auto begin = Clock::now();
     EXPECT_EQ(status_of_answer(ask(server_->address(), get("/healthz"))), 200);
-    EXPECT_LT(Clock::now() - begin, seconds(2)) << "on an idle machine this takes less than a millisecond";
+    EXPECT_LT(Clock::now() - begin, seconds(10)) << "on an idle machine this takes less than a millisecond";
   }
 
   std::string answer_to(std::string_view bytes) { return ask(server_->address(), bytes); }
@@ -86,7 +86,9 @@ TEST_P(OfSize, IsRefusedEarlyAndCostsNoMemory) {
   EXPECT_NE(std::find(attack.statuses.begin(), attack.statuses.end(), status), attack.statuses.end()) << "answered " << status;
   EXPECT_TRUE(client.closed());
   EXPECT_LT(sent, std::max<std::size_t>(attack.total, 1)) << "everything was swallowed";
-  EXPECT_LT(resident(), before + 8 * kMiB);
+  if (!kSanitized) {
+    EXPECT_LT(resident(), before + 8 * kMiB);
+  }
   expect_well();
 }
 
@@ -281,7 +283,7 @@ TEST_F(Attack, AReaderThatReadsNothingIsClosedInTheEnd) {
   StatusOptions options;
   options.write_time = milliseconds(300);
   start(options);
-  server_->publish(build_view(large_fleet(3000)));
+  server_->publish(build_view(large_fleet(kSanitized ? 600 : 3000)));
   Client client(server_->address());
   std::string requests;
   for (int i = 0; i < 60; ++i) requests += get("/v1/deployments?ns=*");
@@ -309,7 +311,7 @@ TEST_F(Attack, TheOldestIdleConnectionMakesRoom) {
   EXPECT_LE(server_->counters().open, 20U);
 }
 
-TEST_F(Attack, EndingTakesLessThanASecondWhoeverIsConnected) {
+TEST_F(Attack, EndsAtOnceWhoeverIsConnected) {
   std::vector<Client> clients;
   for (int i = 0; i < 200; ++i) {
     clients.emplace_back(server_->address());
@@ -317,7 +319,7 @@ TEST_F(Attack, EndingTakesLessThanASecondWhoeverIsConnected) {
   }
   const auto begin = Clock::now();
   server_.reset();
-  EXPECT_LT(Clock::now() - begin, seconds(1));
+  EXPECT_LT(Clock::now() - begin, seconds(5)) << "on an idle machine: a few ms";
 }
 
 /// As many descriptors as this process may have; how many connections then fit (each has two ends here).
@@ -327,7 +329,7 @@ std::size_t connections_that_fit() {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   const std::size_t most = limit.rlim_cur == RLIM_INFINITY ? 1000000 : limit.rlim_cur;
-  return std::min<std::size_t>(5000, (most - std::min<std::size_t>(most, 200)) / 2);
+  return std::min<std::size_t>(kSanitized ? 500 : 5000, (most - std::min<std::size_t>(most, 200)) / 2);
 }
 
 milliseconds percentile_99(std::vector<Clock::duration> times) {
@@ -354,7 +356,8 @@ milliseconds measure(const std::string& address, const std::string& what, std::s
 
 TEST_F(Attack, H13ThousandsOfIdleAndSlowConnectionsDelayNobody) {
   const std::size_t count = connections_that_fit();
-  if (count < 5000) std::printf("only %zu connections fit into this process's descriptor limit\n", count);
+  if (count < 5000)
+    std::printf("only %zu connections: more do not fit into this process's descriptor limit, or a sanitizer is at work\n", count);
   ASSERT_GE(count, 50U);
   StatusOptions options;
   options.request_time = seconds(60);  // so that the slow ones stay for the whole measurement
@@ -366,7 +369,7 @@ TEST_F(Attack, H13ThousandsOfIdleAndSlowConnectionsDelayNobody) {
     clients.emplace_back(server_->address());
     ASSERT_TRUE(clients.back().connected()) << i;
   }
-  EXPECT_LT(measure(server_->address(), "idle", count), milliseconds(500)) << "0.2 ms on an idle machine";
+  EXPECT_LT(measure(server_->address(), "idle", count), seconds(2)) << "0.2 ms on an idle machine";
 
   std::atomic<bool> stop{false};
   std::thread slow([&] {
@@ -375,11 +378,14 @@ TEST_F(Attack, H13ThousandsOfIdleAndSlowConnectionsDelayNobody) {
       for (Client& client : clients)
         if (!stop) client.send("a");
   });
-  EXPECT_LT(measure(server_->address(), "slow", count), milliseconds(500)) << "a few ms on an idle machine";
+  EXPECT_LT(measure(server_->address(), "slow", count), seconds(2)) << "a few ms on an idle machine";
   stop = true;
   slow.join();
-  std::printf("memory for %zu connections, both ends: %zu KiB\n", count, (resident() - std::min(resident(), before)) / 1024);
-  EXPECT_LT(resident(), before + 32 * kMiB + count * 4096);
+  const std::size_t after = std::max(resident(), before);
+  std::printf("memory for %zu connections, both ends: %zu KiB\n", count, (after - before) / 1024);
+  if (!kSanitized) {
+    EXPECT_LT(after, before + 32 * kMiB);
+  }
 }
 
 }  // namespace

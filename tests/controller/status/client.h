@@ -47,6 +47,19 @@ std::string ask(const std::string& address, std::string_view request);
 /// The value of the field `name` (as the server spells it); "" when absent.
 [[nodiscard]] std::string field_of(std::string_view answer, std::string_view name);
 
+/// Whether a sanitizer is at work: it keeps freed memory and is slow, so memory and time are not judged then.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 /// Resident memory of this process, in bytes.
 [[nodiscard]] std::size_t resident();
 

@@ -187,6 +187,18 @@ TEST_F(Page, TellsANewcomerWhatToDo) {
   EXPECT_NE(page().find("<code>repositories/</code>"), std::string::npos);
 }
 
+TEST_F(Page, AControlRepositoryThatWasNeverReadIsTroubleBeforeTheFirstPass) {
+  ViewInput input;
+  input.now = Situation().now;
+  input.process_problems = {
+      problem_in("control", "ControlRepository", "the host does not answer", "see `control` in the machine's file")};
+  server_->publish(build_view(std::move(input)));
+  const std::string text = page();
+  EXPECT_NE(text.find("1 thing needs somebody"), std::string::npos);
+  EXPECT_NE(text.find("the host does not answer"), std::string::npos);
+  EXPECT_NE(text.find("<code>control</code>"), std::string::npos);
+}
+
 TEST_F(Page, ALostStoreIsSaidAloud) {
   ViewInput input = Situation().input();
   input.store_notice = "the store was damaged: history begins now";
