@@ -128,7 +128,7 @@ Failure Child::broken() {
 
 bool Child::exchange(std::uint8_t number, std::string payload, Frame& answer, Failure& trouble, Deadline deadline,
                      Deadline list_deadline) {
-  // A child that ended between two requests, as it does after a long life, is found out here.
+  // A child that was killed between two requests is found out here.
   if (pid_ > 0) {
     pollfd watch{socket_, POLLIN, 0};
     if (::poll(&watch, 1, 0) != 0) end();
@@ -169,6 +169,7 @@ bool Child::exchange(std::uint8_t number, std::string payload, Frame& answer, Fa
           phase = static_cast<Phase>(answer.payload[0]);
           continue;
         }
+        if (phase == Phase::kDone) end();
         if (answer.kind == kAnswerFrame) return true;
         if (answer.kind == kFailureFrame) {
           wire::Reader reader(answer.payload);

@@ -30,7 +30,8 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kControl = "control";
-constexpr auto kPatience = std::chrono::seconds(2);
+constexpr auto kPatience = std::chrono::seconds(2);  // with a host that has not listed its refs yet
+constexpr auto kWait = std::chrono::seconds(10);     // of one sync() for a fetch that is under way
 constexpr auto kLongestBackoff = std::chrono::minutes(10);
 constexpr auto kUnderWay = std::chrono::seconds(1);  // how soon to look whether a late answer has come
 
@@ -162,16 +163,20 @@ class GitsyncImpl final : public Gitsync {
     return watched.in_flight ? Clock::now() + kUnderWay : watched.due;
   }
 
-  /// The control repository's first answer is worth the whole deadline: without it nothing is known.
+  /// The control repository's first answer is worth the whole deadline, for without it nothing is known; a disk of this machine is never
+  /// given up early.
   [[nodiscard]] milliseconds patience(const Watched& watched) const {
-    return &watched == &control_ && !watched.read ? options_.deadline : std::min(options_.deadline, watched.patience);
+    const bool whole = (&watched == &control_ && !watched.read) || watched.host.empty();
+    return whole ? options_.deadline : std::min(options_.deadline, watched.patience);
   }
 
   /// Until when something under way is worth waiting for; the past when nothing is.
   [[nodiscard]] Deadline wait_until() const {
     Deadline out{};
     const auto consider = [&](const Watched& watched) {
-      if (watched.in_flight && !watched.slow) out = std::max(out, std::max(watched.sent, last_end_) + 2 * patience(watched));
+      if (!watched.in_flight || watched.slow) return;
+      const bool vital = &watched == &control_ && !watched.read;
+      out = std::max(out, std::max(watched.sent, last_end_) + (vital ? options_.deadline : milliseconds(kWait)));
     };
     consider(control_);
     for (const auto& [name, watched] : watched_) consider(watched);
@@ -198,8 +203,9 @@ class GitsyncImpl final : public Gitsync {
     skipped.name = watched.file.name;
     skipped.generation = watched.generation;
     skipped.last = true;
-    skipped.failure =
-        git::failure(ErrorKind::kUnavailable, "GitTimeout", "the host did not answer in time", "nelson asks again, more rarely");
+    skipped.failure = with_host(
+        git::failure(ErrorKind::kUnavailable, "GitTimeout", "the host did not answer in time", "nelson asks again, more rarely"),
+        target);
     lanes_->submit({watched.host, watched.slow, [this, target](git::Child& child) { work(child, target); },
                     [this, skipped] { post(skipped); }});
   }

@@ -303,8 +303,8 @@ void check_pair(Reading& in, const ManifestUnit& unit, const ManifestPlan& plan,
                suggestion(check.port, names_of(unit.ports), "declare the port, or remove the check"));
   }
   for (const ManifestResource& resource : unit.resources) {
-    const bool linked = std::any_of(plan.resources.begin(), plan.resources.end(),
-                                    [&](const auto& link) { return link.first == resource.name; });
+    const bool linked =
+        std::any_of(plan.resources.begin(), plan.resources.end(), [&](const auto& link) { return link.first == resource.name; });
     if (!linked)
       in.error(at, "MissingResourceReference",
                "plan " + in_quotes(plan.name) + " says nothing of resource " + in_quotes(resource.name) + " of unit " +

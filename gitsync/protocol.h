@@ -385,7 +385,12 @@ void for_each_request(Function&& function) {
 }
 
 /// What a child is at; said ahead of the answer, so that the parent can tell what a killed child was doing.
-enum class Phase : std::uint8_t { kNone, kConnecting, kListing, kFetching, kDone };
+enum class Phase : std::uint8_t {
+  kNone,
+  kListing,
+  kFetching,
+  kDone,  // the answer that follows is the child's last: it ends to start afresh
+};
 
 // Frames: eight bytes of length, one byte of kind, the payload. Kinds: a request's number, or one of these.
 inline constexpr std::uint8_t kPhaseFrame = 100;   // payload: one byte, a Phase

@@ -5,16 +5,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <string_view>
 #include <utility>
 
 #include "gitsync/address.h"
 #include "gitsync/control_files.h"
 #include "gitsync/credentials.h"
+#include "gitsync/gate.h"
 #include "gitsync/known_hosts.h"
 #include "state/model/digest.h"
 
@@ -37,7 +40,8 @@ struct Session {
   std::vector<HostKey> host_keys;
   bool asked = false;  // the credential was given once; a second question means that it was refused
   bool name_asked = false;
-  Failure verdict;  // by a callback; goes before whatever libgit2 says
+  Failure verdict;             // by a callback; goes before whatever libgit2 says
+  std::unique_ptr<Gate> gate;  // https only
   std::string where() const { return address.host.empty() ? address.path : host_and_port(address); }
 };
 
@@ -177,11 +181,15 @@ constexpr Meaning kMeanings[] = {
     {"not owned by current user", ErrorKind::kInvalid, "RepositoryOwner", "belongs to another user than the one that runs nelson",
      "change its owner, or serve it by ssh or https"},
     {"too many redirects", ErrorKind::kInvalid, "RedirectRefused", "redirects in a circle", "write the final url"},
+    {"too many objects", ErrorKind::kInvalid, "RepositoryTooBig", "holds a repository of more than 100,000 objects",
+     "keep manifests in a smaller repository"},
     {"No space left", ErrorKind::kUnavailable, "DiskFull", "could not be mirrored: the disk is full",
      "make room below the mirror folder"},
 };
 
+/// Where libgit2 did not want to be sent; "" when its error is another one.
 std::string redirect_target(const std::string& text) {
+  if (text.find("cannot redirect from") == std::string::npos) return "";
   const std::size_t to = text.find("' to '");
   if (to == std::string::npos) return "another address";
   const std::string target = text.substr(to + 6, text.find('\'', to + 6) - to - 6);
@@ -190,23 +198,27 @@ std::string redirect_target(const std::string& text) {
   return target.substr(begin, target.find_first_of("/?#", begin) - begin);
 }
 
+Failure endless_list(const std::string& where) {
+  return failure(ErrorKind::kUnavailable, "EndlessReferences", where + " lists refs without end",
+                 "nelson takes at most 10,000 refs; delete some, or check the host");
+}
+
 Failure explain(const Session& session, int code, Phase phase) {
   if (!session.verdict.code.empty()) return session.verdict;
   const std::string raw = last_error();
   const std::string text = scrubbed(raw, session.request.credentials);
   const std::string where = scrubbed(session.where(), session.request.credentials);
-  if (const std::size_t at = raw.find("cannot redirect from"); at != std::string::npos)
-    return failure(ErrorKind::kInvalid, "RedirectRefused",
-                   where + " redirects to " + scrubbed(redirect_target(raw), session.request.credentials),
+  const std::string target = session.gate && !session.gate->refused().empty() ? session.gate->refused() : redirect_target(raw);
+  if (!target.empty())
+    return failure(ErrorKind::kInvalid, "RedirectRefused", where + " redirects to " + scrubbed(target, session.request.credentials),
                    "that was not followed, and nothing was sent there; if the repository has moved, write its new url");
+  if (session.gate && session.gate->overflowed()) return endless_list(where);
   if (code == GIT_ECERTIFICATE || raw.find("SSL certificate is invalid") != std::string::npos)
     return failure(ErrorKind::kInvalid, "CertificateRefused", "the TLS certificate of " + where + " does not verify (" + text + ")",
                    "if the host has a private authority, name it with credentials: ca: file:/path; otherwise the host must renew "
                    "its certificate");
   if (raw.find("Out of memory") != std::string::npos || raw.find("Cannot allocate memory") != std::string::npos) {
-    if (phase == Phase::kListing)
-      return failure(ErrorKind::kUnavailable, "EndlessReferences", where + " lists refs without end",
-                     "nelson takes at most 10,000 refs; delete some, or check the host");
+    if (phase == Phase::kListing) return endless_list(where);
     return failure(ErrorKind::kInvalid, "RepositoryTooBig", "the repository at " + where + " needs more than 256 MiB to be read",
                    "keep manifests in a smaller repository");
   }
@@ -276,8 +288,10 @@ Reply<bool> trust_host(Session& session) {
         line = known_hosts_line(key, session.address.host, session.address.port);
   const Reply<std::string> folder = trust_folder(session.request, ".ssh/known_hosts", line);
   if (!folder) return folder.failure();
-  if (git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, folder->c_str()) != 0)
-    return failure(ErrorKind::kInternal, "GitTrouble", last_error());
+  // The process's home is its working folder.
+  if (::chdir(folder->c_str()) != 0)
+    return failure(ErrorKind::kUnavailable, "MirrorFolder", *folder + " cannot be entered: " + std::strerror(errno),
+                   "check the mirror folder");
   return true;
 }
 
@@ -435,7 +449,11 @@ Reply<PollAnswer> conclude(git_repository* repository, const Listing& listing, c
 Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::function<void(Phase)>& phase, PollAnswer answer) {
   const PollRequest& request = session.request;
   Handle<git_remote> remote;
-  if (git_remote_create_anonymous(remote.out(), repository, request.url.c_str()) != 0)
+  // Without SKIP_INSTEADOF each remote would leak a snapshot of the configuration, which we keep empty anyway.
+  git_remote_create_options create = GIT_REMOTE_CREATE_OPTIONS_INIT;
+  create.repository = repository;
+  create.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF | GIT_REMOTE_CREATE_SKIP_DEFAULT_FETCHSPEC;
+  if (git_remote_create_with_opts(remote.out(), request.url.c_str(), &create) != 0)
     return failure(ErrorKind::kUnavailable, kMirrorDamaged, "the mirror cannot be used: " + last_error(),
                    "the mirror is fetched anew");
   git_remote_connect_options connect = GIT_REMOTE_CONNECT_OPTIONS_INIT;
@@ -447,6 +465,7 @@ Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::
   git_error_clear();
   if (const int error = git_remote_connect_ext(remote.get(), GIT_DIRECTION_FETCH, &connect); error != 0)
     return explain(session, error, Phase::kListing);
+  if (session.gate) session.gate->listed();
   Reply<Listing> listing = list(remote.get(), request);
   if (!listing) return listing.failure().message.empty() ? explain(session, 0, Phase::kListing) : listing.failure();
   answer.digest = digest_of(*listing);
@@ -485,9 +504,10 @@ Reply<PollAnswer> poll(Mirrors& mirrors, const PollRequest& request, const std::
   if (!address) return address.failure();
   if (git_reference_is_valid_name(("refs/heads/" + request.branch).c_str()) != 1)
     return failure(ErrorKind::kInvalid, "BranchName", "the branch's name is not one", "write branch: main");
-  Session session{request, *address, {}, false, false, {}};
+  Session session{request, *address, {}, false, false, {}, nullptr};
   if (address->transport == Transport::kHttps) {
     if (const Reply<bool> trusted = trust_authorities(request); !trusted) return trusted.failure();
+    session.gate = std::make_unique<Gate>(address->host, address->port);
   }
   if (address->transport == Transport::kSsh) {
     if (const Reply<bool> trusted = trust_host(session); !trusted) return trusted.failure();

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <git2.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <fstream>
@@ -30,6 +32,7 @@ constexpr int kSocket = 3;
 // After this a child ends and the next one starts clean: what the libraries leak stays bounded.
 constexpr int kRequestsOfOneLife = 20'000;
 constexpr int kAuthorityChangesOfOneLife = 50;
+constexpr std::uint64_t kGrowthOfOneLife = kMaximumAddressGrowth / 2;
 
 void limit(__rlimit_resource resource, rlim_t value) {
   rlimit now{};
@@ -53,6 +56,9 @@ void confine() {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   ::umask(077);
   if (::chdir("/") != 0) ::_exit(1);
+  // libgit2 takes the known_hosts below the home of its start; this one moves with the working folder (transport.cc, trust_host).
+  ::setenv("HOME", ".", 1);
+  ::mallopt(M_ARENA_MAX, 1);  // each further arena would take 64 MiB of the address space
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGINT, SIG_IGN);  // a terminal's Ctrl-C is the parent's business
@@ -73,14 +79,14 @@ class Worker {
   int run() {
     FrameBuffer buffer;
     char bytes[65536];
-    for (int served = 0; served < kRequestsOfOneLife && authority_changes() < kAuthorityChangesOfOneLife;) {
+    while (!spent_) {
       Frame frame;
       switch (buffer.next(frame)) {
         case FrameBuffer::State::kBroken:
           return 1;
         case FrameBuffer::State::kFrame:
           buffer.clear();  // one request at a time: nothing else is in it, and a credential was
-          ++served;
+          ++served_;
           if (!serve(frame)) return 1;
           continue;
         case FrameBuffer::State::kMore:
@@ -96,6 +102,12 @@ class Worker {
   }
 
  private:
+  /// Whether this answer is the last one, which is said ahead of it.
+  [[nodiscard]] bool spent() const {
+    return served_ >= kRequestsOfOneLife || authority_changes() >= kAuthorityChangesOfOneLife ||
+           address_space() > base_ + kGrowthOfOneLife;
+  }
+
   bool serve(Frame& frame) {
     allow_processor_time();
     bool sent = false, known = false;
@@ -115,6 +127,8 @@ class Worker {
   bool reply(const Request& request) {
     try {
       Reply<typename Request::Answer> answer = ask(request);
+      spent_ = spent();
+      if (spent_) say(Phase::kDone);
       wire::Writer writer;
       if (!answer) {
         writer(answer.failure());
@@ -138,13 +152,15 @@ class Worker {
   Reply<typename Request::Answer> ask(const Request& request) {
     return mirrors_.answer(request);
   }
-  Reply<PollAnswer> ask(const PollRequest& request) {
-    return poll(mirrors_, request, [](Phase phase) {
-      const char byte = static_cast<char>(phase);
-      (void)send_frame(kSocket, kPhaseFrame, {&byte, 1});
-    });
+  Reply<PollAnswer> ask(const PollRequest& request) { return poll(mirrors_, request, say); }
+  static void say(Phase phase) {
+    const char byte = static_cast<char>(phase);
+    (void)send_frame(kSocket, kPhaseFrame, {&byte, 1});
   }
 
+  std::uint64_t base_ = address_space();
+  int served_ = 0;
+  bool spent_ = false;
   Mirrors mirrors_;
 };
 

@@ -61,7 +61,7 @@ class Fingerprint {
   }
   template <Described T>
   void add(const T& value) {
-    T::visit(value, [this](std::string_view, const auto& member) { add(member); });
+    T::visit(value, [this](std::string_view, const auto& member) { this->add(member); });
   }
 
  private:

@@ -162,12 +162,21 @@ class Walk {
     if (page >= used_.size()) throw Damage{"the file is truncated: page " + std::to_string(page) + " is missing"};
     if (used_[page]) damaged(page, "it is in use twice");
     used_[page] = true;
+    greatest_ = std::max(greatest_, page);
   }
 
   /// A free page may lie beyond the end of the file: it was never written.
   void mark_free(std::uint64_t page) {
     if (page < 2 || page > last_page_) damaged(page, "it is listed as free, and lies outside the file's pages");
     if (page < used_.size()) mark(page);
+    greatest_ = std::max(greatest_, page);
+  }
+
+  /// LMDB maps as much as the last page asks for. A few pages that nobody knows of any more are lost, and harmless.
+  void check_last_page() const {
+    constexpr std::uint64_t kLost = 1024;
+    if (last_page_ > greatest_ + kLost)
+      throw Damage{"its last page is said to be " + std::to_string(last_page_) + ", far behind all others"};
   }
 
  private:
@@ -246,7 +255,8 @@ class Walk {
   std::string_view bytes_;
   std::size_t page_size_;
   std::uint64_t last_page_;
-  std::vector<bool> used_;  // by page of the file
+  std::vector<bool> used_;      // by page of the file
+  std::uint64_t greatest_ = 1;  // page that is in use or free
 };
 
 FileReport foreign(std::string why) { return {FileReport::Kind::kForeign, std::move(why), {}}; }
@@ -267,27 +277,28 @@ void walk_free_pages(Walk& walk, const Tree& tree) {
   });
 }
 
-FileReport walk_file(std::string_view bytes, const Meta& meta) {
+void walk_file(std::string_view bytes, const Meta& meta, FileReport& report) {
   Walk walk(bytes, meta);
-  std::vector<std::pair<std::string, Tree>> tables;
+  std::vector<Tree> trees;
   walk.visit(meta.main, false, [&](const Node& node, std::uint64_t page) {
-    if (node.flags != kSubtree)
-      walk.value(node, page);  // somebody else's table; whose it is, the caller decides by name
-    else if (node.data.size() != kTreeSize)
-      damaged(page, "a table's header has another size");
-    tables.emplace_back(std::string(node.key), node.flags == kSubtree ? Tree::at(node.data, 0) : Tree{});
+    report.tables.emplace_back(node.key);
+    if (node.flags != kSubtree) {
+      walk.value(node, page);  // a plain record of somebody else; whose the file is, the caller decides by the names
+      return;
+    }
+    if (node.data.size() != kTreeSize) damaged(page, "a table's header has another size");
+    trees.push_back(Tree::at(node.data, 0));
   });
-  for (const auto& [name, tree] : tables) {
-    if (tree.flags != 0) return foreign("its table \"" + name + "\" has a layout we do not use");
+  for (const Tree& tree : trees) {
+    if (tree.flags != 0) damaged(tree.root, "its table has a layout that was not asked for");
     walk.visit(tree, false, [&](const Node& node, std::uint64_t page) {
       if (node.flags == kSubtree) damaged(page, "an entry has an unknown kind");
       walk.value(node, page);
     });
   }
   walk_free_pages(walk, meta.free);
-  FileReport report{FileReport::Kind::kWhole, "", {}};
-  for (auto& [name, tree] : tables) report.tables.push_back(std::move(name));
-  return report;
+  walk.check_last_page();
+  report.kind = FileReport::Kind::kWhole;
 }
 
 /// The meta pages as LMDB would pick them: the one of the later transaction counts.
@@ -321,6 +332,7 @@ FileReport inspect_once(const std::string& path, std::uint64_t& transaction) {
   if (file.error() != 0) return foreign(std::string("it cannot be read: ") + std::strerror(file.error()));
   const std::string_view bytes = file.bytes();
   if (bytes.empty()) return {};
+  FileReport report;
   try {
     bool any_magic = has_magic(bytes, 0);
     for (std::size_t size = 512; size <= 65536; size *= 2) any_magic = any_magic || has_magic(bytes, size);
@@ -335,10 +347,12 @@ FileReport inspect_once(const std::string& path, std::uint64_t& transaction) {
     if (foreign_version(bytes)) return foreign("it is an LMDB file of another format version");
     const Meta meta = pick_meta(bytes);
     transaction = meta.transaction;
-    return walk_file(bytes, meta);
+    walk_file(bytes, meta, report);
   } catch (const Damage& damage) {
-    return {FileReport::Kind::kDamaged, damage.why, {}};
+    report.kind = FileReport::Kind::kDamaged;
+    report.why = damage.why;
   }
+  return report;
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct FileReport {
     kWhole,
   } kind = Kind::kNone;
   std::string why;                  // of a foreign or damaged file: "page 7: its keys are out of order"
-  std::vector<std::string> tables;  // of a whole one, sorted: the names in its main table
+  std::vector<std::string> tables;  // sorted: the names in its main table, as far as that could be read
 };
 
 /// Reads the data file at `path` page by page, without LMDB: which maps the file and trusts it, so that a truncated file ends the

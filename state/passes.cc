@@ -375,8 +375,9 @@ Result<ReplayedPass> Passes::replay(std::uint64_t number) const {
         newest.reset();
         part = part_of(cursor.key());
       }
-      if (number_of_key(cursor.key()) > number) continue;
-      if (const auto unsealed = database_.open_record(Table::kParts, cursor.key(), cursor.record())) newest = unsealed;
+      // Opened first, since the pass in a damaged key is not to be believed either.
+      const auto unsealed = database_.open_record(Table::kParts, cursor.key(), cursor.record());
+      if (unsealed && number_of_key(cursor.key()) <= number) newest = unsealed;
     }
     end_part();
   }

@@ -144,9 +144,12 @@ std::string read_suspect(const std::string& folder) {
   return file.is_open() ? "was found damaged by the process before (" + why.substr(0, 400) + ")" : "";
 }
 
-bool is_ours(const FileReport& report) {
-  return report.tables.empty() ||
-         std::find(report.tables.begin(), report.tables.end(), lmdb::kTableNames[0]) != report.tables.end();
+/// Ours has a table of our name, or, should a bit of that be wrong, most of the others.
+bool is_ours(const std::vector<std::string>& tables) {
+  const auto ours = std::count_if(tables.begin(), tables.end(), [](const std::string& name) {
+    return std::find(lmdb::kTableNames.begin(), lmdb::kTableNames.end(), name) != lmdb::kTableNames.end();
+  });
+  return tables.empty() || ours > 2 || std::find(tables.begin(), tables.end(), lmdb::kTableNames[0]) != tables.end();
 }
 
 Error foreign(const std::string& folder, const std::string& why) {
@@ -161,18 +164,14 @@ struct Outside {
 
 Result<Outside> look_from_outside(const std::string& folder) {
   const FileReport report = inspect_lmdb_file(folder + "/data.mdb");
-  switch (report.kind) {
-    case FileReport::Kind::kForeign:
-      return foreign(folder, report.why);
-    case FileReport::Kind::kDamaged:
-      return Outside{"was damaged (" + report.why + ")", false};
-    case FileReport::Kind::kNone:
-      return Outside{"", true};
-    case FileReport::Kind::kWhole:
-      break;
-  }
-  if (!is_ours(report)) return foreign(folder, "it has a table \"" + report.tables.front() + "\"");
-  return Outside{read_suspect(folder), report.tables.empty()};
+  const std::vector<std::string>& tables = report.tables;
+  if (report.kind == FileReport::Kind::kForeign) return foreign(folder, report.why);
+  if (!is_ours(tables)) return foreign(folder, "it has a table \"" + tables.front() + "\"");
+  if (report.kind == FileReport::Kind::kNone) return Outside{"", true};
+  if (report.kind == FileReport::Kind::kDamaged) return Outside{"was damaged (" + report.why + ")", false};
+  if (!tables.empty() && std::find(tables.begin(), tables.end(), lmdb::kTableNames[0]) == tables.end())
+    return Outside{"was damaged (a table is missing)", false};
+  return Outside{read_suspect(folder), tables.empty()};
 }
 
 Status write_schema(const std::shared_ptr<Environment>& environment, const StoreOptions& options) {

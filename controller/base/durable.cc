@@ -64,21 +64,22 @@ Status sync_folder(const std::string& path) {
   return {};
 }
 
-Status write_temporary(const std::string& path, std::string_view content, mode_t mode) {
+Status write_temporary(const std::string& path, std::string_view content, mode_t mode, bool durable) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
   if (file.number() < 0) return failed(path, errno, "cannot make the file");
-  if (::fchmod(file.number(), mode) != 0 || !write_all(file.number(), content) || ::fsync(file.number()) != 0 || !file.close())
+  if (::fchmod(file.number(), mode) != 0 || !write_all(file.number(), content) || (durable && ::fsync(file.number()) != 0) ||
+      !file.close())
     return failed(path, errno, "cannot write the file");
   return {};
 }
 
 }  // namespace
 
-Status replace_file(const std::string& path, std::string_view content, mode_t mode) {
+Status replace_file(const std::string& path, std::string_view content, mode_t mode, bool durable) {
   const std::string folder = folder_part(path);
   const std::string name = path.substr(path.rfind('/') + 1);
   const std::string temporary = folder + "/." + name + ".tmp";
-  if (Status written = write_temporary(temporary, content, mode); !written) {
+  if (Status written = write_temporary(temporary, content, mode, durable); !written) {
     ::unlink(temporary.c_str());
     return written;
   }
@@ -87,7 +88,7 @@ Status replace_file(const std::string& path, std::string_view content, mode_t mo
     ::unlink(temporary.c_str());
     return failed(path, cause, "cannot put the new file in place");
   }
-  return sync_folder(folder);
+  return durable ? sync_folder(folder) : Status();
 }
 
 Status remove_file(const std::string& path) {

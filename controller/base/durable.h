@@ -9,10 +9,10 @@
 
 namespace nelson {
 
-/// Replaces the file whole or not at all, with `mode` whatever the umask; durable when it returns: file and folder are synced. Writes
+/// Replaces the file whole or not at all, with `mode` whatever the umask; when `durable`, file and folder are synced when it returns. Writes
 /// `<folder>/.<name>.tmp` first, which a reader of the folder passes over. kUnavailable names the path and the cause; the earlier file then
 /// stands as it was. One writer a path.
-Status replace_file(const std::string& path, std::string_view content, mode_t mode);
+Status replace_file(const std::string& path, std::string_view content, mode_t mode, bool durable = true);
 
 /// Removes the file, durable when it returns. One that is not there is fine.
 Status remove_file(const std::string& path);

@@ -97,7 +97,8 @@ constexpr std::array kCommands{
             kDiffFlags, run_diff},
     Command{"wait", "", 0, 0, "block until a commit is live everywhere, or has failed",
             "For a build: git push && nelson wait --commit $(git rev-parse HEAD)\n\n"
-            "Exit: 0 live everywhere, 1 failed (it says what and why), 2 could not tell: the time ran out, a newer commit\n"
+            "Exit: 0 live everywhere, 1 failed for 3 seconds on end (it says what and why), 2 could not tell: the time ran out, a "
+            "newer commit\n"
             "overtook this one, or the controller does not answer.",
             kWaitFlags, run_wait},
     Command{"status", "[UNIT|STACK]", 0, 1, "what is deployed, its share of traffic, and what is wrong",

@@ -37,20 +37,25 @@ One file each; its name (lower-case letters, digits, hyphens) is the repository'
 Every `.nelson.yml` in it declares units, and a `<unit>.deployable.yml` beside it says what a unit's release consists of:
 
     # .nelson.yml
-    nelson:
-      units:
-        - name: hello
-          ports: [{name: default, port: 8080, protocol: http}]
-          health_checks: [{name: up, port_reference: default, path: /, protocol: http}]
-          plans: [{name: default, instances: 2}]
+    units:
+      - name: hello
+        description: says hello
+        ports: [default->8080/http]
+    plans:
+      - name: two
+        instances: {desired: 2}
+        health_checks: [{name: up, port_reference: default, protocol: http, path: /}]
+    namespaces:
+      - name: dev
+        units: [{ref: hello, plans: [two]}]
 
     # hello.deployable.yml
     name: hello
     version: 1.0.0
     output:
       kind: command
-      command: [python3, serve.py]
-      tree: .
+      command: [python3, serve.py]    # listens on $NELSON_PORT_DEFAULT
+      tree: app                       # runs in a copy of this folder; a change in it is a new release
 )";
 
 std::string domain_file(const std::string& folder, const std::string& user) {

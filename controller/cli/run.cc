@@ -133,7 +133,7 @@ class Controller {
     };
     options.log = [](std::string_view line) { log_warning("status server", {{"reason", line}}); };
     auto opened = StatusServer::open(std::move(options));
-    if (!opened) return opened.error().with_context("listen");
+    if (!opened) return opened.error();
     server_ = *std::move(opened);
     publish(nullptr);
     return {};

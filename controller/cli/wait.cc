@@ -1,3 +1,4 @@
+#include <optional>
 #include <ostream>
 #include <thread>
 
@@ -13,6 +14,8 @@ using json::Json;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPause{500};
+// An instance that exits once and comes up at its second start is no failure of the commit.
+constexpr std::chrono::seconds kFailedFor{3};
 
 bool is_commit(const std::string& text) {
   return text.size() >= 7 && text.size() <= 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -58,6 +61,7 @@ int run_wait(const Invocation& invocation, Terminal& terminal) {
 
   const auto deadline = steady_clock::now() + std::min<Duration>(*timeout, std::chrono::hours(24 * 365));
   std::string told, last = "the controller never answered";
+  std::optional<steady_clock::time_point> failed_since;
   for (;;) {
     const auto answer = get_json(*address, "/v1/commits/" + commit);
     const std::string state = answer ? text_of(*answer, "state") : "";
@@ -67,9 +71,15 @@ int run_wait(const Invocation& invocation, Terminal& terminal) {
     if (story != told && answer && state != "unknown") print(terminal, story);
     told = story;
     if (state == "live") return kExitOk;
-    if (state == "failed") return kExitChanges;
+    const auto now = steady_clock::now();
+    const bool out_of_time = now + kPause > deadline;
+    if (state != "failed")
+      failed_since.reset();
+    else if (!failed_since)
+      failed_since = now;
+    if (failed_since && (out_of_time || now - *failed_since >= kFailedFor)) return kExitChanges;
     if (state == "superseded") return fail(terminal, kExitBad, "a newer commit took the place of this one before it was live");
-    if (steady_clock::now() + kPause > deadline)
+    if (out_of_time)
       return fail(terminal, kExitBad,
                   "not live within " + format_duration(*timeout) +
                       "; last known: " + (state == "unknown" ? "the controller has not seen this commit" : last));

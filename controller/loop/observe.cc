@@ -16,6 +16,14 @@ std::string joined(const std::vector<std::string>& names, std::size_t limit) {
   return out;
 }
 
+/// A path and the file:// of it are one place.
+bool same_place(std::string_view a, std::string_view b) {
+  constexpr std::string_view kFile = "file://";
+  if (a.starts_with(kFile)) a.remove_prefix(kFile.size());
+  if (b.starts_with(kFile)) b.remove_prefix(kFile.size());
+  return a == b;
+}
+
 template <class View>
 Source source_of(const Result<View>& answer) {
   if (answer) return {true, ""};
@@ -172,8 +180,10 @@ ClaimVerdict judge_claim(const Desired& desired, const std::string& domain, cons
     return {"domain " + domain + " belongs to another control repository (" + claim.control_url + ", id " + claim.owner +
                 "); give this one a domain of its own, or remove everything of the other first",
             {}};
-  const bool moved = claim.control_url != desired.control_url;
-  if (moved && std::find(desired.moved_from.begin(), desired.moved_from.end(), claim.control_url) == desired.moved_from.end())
+  const bool allowed = same_place(claim.control_url, desired.control_url) ||
+                       std::any_of(desired.moved_from.begin(), desired.moved_from.end(),
+                                   [&](const std::string& former) { return same_place(former, claim.control_url); });
+  if (!allowed)
     return {"domain " + domain + " was last governed from " + claim.control_url + ", not from " + desired.control_url +
                 "; if the control repository moved, list the old address under moved_from in its owner.yml",
             {}};

@@ -6,6 +6,8 @@
 namespace nelson {
 namespace {
 
+constexpr std::chrono::minutes kSilence{5};
+
 struct Line {
   LogLevel level = LogLevel::kInfo;
   std::string message, repository, unit, subject, domain, name_space, reason, way_out;
@@ -73,14 +75,18 @@ void Reporter::tell(const PassReport& report) {
   for (const Problem& problem : report.machine_problems) lines.emplace(subject_of(problem), line_of(problem));
   for (const auto& [name, domain] : report.observed.domains) add_domain(name, domain, lines);
 
-  for (const auto& [subject, line] : lines)
-    if (!said_.contains(subject)) say(line);
-  std::map<std::string, std::string> saying;
-  for (const auto& [subject, line] : lines)
-    saying[subject] = line.message + (line.subject.empty() ? line.domain : ' ' + line.subject);
-  for (const auto& [subject, message] : said_)
-    if (!saying.contains(subject)) log_info("no longer: " + message);
-  said_ = std::move(saying);
+  for (const auto& [subject, line] : lines) {
+    const auto [said, is_new] = said_.try_emplace(subject);
+    if (is_new) say(line);
+    const std::string about = !line.subject.empty() ? line.subject : !line.domain.empty() ? line.domain : line.repository;
+    said->second = {line.message + ' ' + about, line.level >= LogLevel::kWarning, report.now};
+  }
+  std::erase_if(said_, [&](const auto& entry) {
+    const auto& [subject, said] = entry;
+    if (lines.contains(subject)) return false;
+    if (said.wrong) log_info("no longer: " + said.what);
+    return said.wrong || report.now - said.last > kSilence;
+  });
 }
 
 }  // namespace nelson

@@ -3,7 +3,7 @@
   tell.py stack UNIT VERSION           the name of the living stack of that version
   tell.py field STACK NAME             one field of what /v1/status says of it: percent, status, arrived, wanted, ...
   tell.py healthy STACK                how many of its instances are healthy
-  tell.py troubles                     what is wrong, a line each; exit 1 when something is
+  tell.py recorded FOLDER STACK        its share as the domain itself keeps it, whether a controller runs or not
   tell.py pids RECORD STACK SINCE      process ids of that stack that answered since then
   tell.py share RECORD STACK FROM TO   "PERCENT COUNT": its share of the answers between the two instants, and their number
   tell.py count RECORD SINCE           how many answers there were
@@ -14,6 +14,7 @@ Exit 1: there is no such thing. Instants are seconds since the epoch. NELSON nam
 """
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -69,12 +70,23 @@ def tell_healthy(name):
     return str(stack_named(name)["instances"]["healthy"])
 
 
-def tell_troubles():
-    found = [f'{one["what"]}: {one["cause"]}; {one["way_out"]}' for one in status()["trouble"] if one["level"] == "error"]
-    if found:
-        print("\n".join(found))
-        sys.exit(1)
-    return "nothing is wrong"
+def tell_recorded(folder, name):
+    for path in pathlib.Path(folder, "records", "traffic").glob("*.json"):
+        for weight in find_all(json.loads(path.read_text()), "weights")[0]:
+            if weight["stack"] == name:
+                return str(weight["percent"])
+    sys.exit(f"no record names {name}")
+
+
+def find_all(value, key):
+    """Every value under that key, however deep."""
+    found = []
+    if isinstance(value, dict):
+        found += [value[key]] if key in value else []
+        value = list(value.values())
+    for inner in value if isinstance(value, list) else []:
+        found += find_all(inner, key)
+    return found
 
 
 def tell_pids(path, name, since):
@@ -99,29 +111,24 @@ def tell_failures(path):
 def tell_diff(path, effect, name):
     with open(path) as file:
         text = json.load(file)
-    found = []
-
-    def walk(value):
-        if isinstance(value, dict):
-            if value.get("effect") == effect:
-                found.append(json.dumps(value))
-            for inner in value.values():
-                walk(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                walk(inner)
-
-    walk(text)
-    if not any(name in one for one in found):
+    if not any(one["effect"] == effect and name in json.dumps(one) for one in with_key(text, "effect")):
         sys.exit(f"{path} foretells no {effect} of {name}")
-    return "foretold"
+    return f"nelson diff had foretold the {effect} of {name}"
+
+
+def with_key(value, key):
+    """Every object that has the key, however deep."""
+    found = [value] if isinstance(value, dict) and key in value else []
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        found += with_key(inner, key)
+    return found
 
 
 TELL = {
     "stack": tell_stack,
     "field": tell_field,
     "healthy": tell_healthy,
-    "troubles": tell_troubles,
+    "recorded": tell_recorded,
     "pids": tell_pids,
     "share": tell_share,
     "count": tell_count,

@@ -5,18 +5,35 @@
 namespace nelson {
 
 void stamp(StackRecord& record, Fact fact, Instant now) {
+  const auto once = [now](std::optional<Instant>& at) {
+    if (!at || *at > now) at = now;
+  };
   switch (fact) {
-    case Fact::kReady: record.ready = now; break;
-    case Fact::kKeptNoLonger: record.kept_no_longer_since = now; break;
-    case Fact::kKeptAgain: record.kept_no_longer_since.reset(); break;
-    case Fact::kRetiringIdle: record.tombstone = now; [[fallthrough]];
-    case Fact::kRetiring: record.retiring = now; break;
+    case Fact::kReady:
+      once(record.ready);
+      break;
+    case Fact::kKeptNoLonger:
+      once(record.kept_no_longer_since);
+      break;
+    case Fact::kKeptAgain:
+      record.kept_no_longer_since.reset();
+      break;
+    case Fact::kRetiringIdle:
+      once(record.tombstone);
+      [[fallthrough]];
+    case Fact::kRetiring:
+      once(record.retiring);
+      break;
     case Fact::kTombstoneDropped:
       record.tombstone.reset();
       record.reversed.reset();
       break;
-    case Fact::kJobSucceeded: record.job_result = JobResult::kSucceeded; break;
-    case Fact::kJobFailed: record.job_result = JobResult::kFailed; break;
+    case Fact::kJobSucceeded:
+      record.job_result = JobResult::kSucceeded;
+      break;
+    case Fact::kJobFailed:
+      record.job_result = JobResult::kFailed;
+      break;
   }
 }
 

@@ -236,7 +236,8 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
-/// Writes `fact` into `record`, stamped `now`: what the executor does for a Note, and a forecast supposes it did.
+/// Writes `fact` into `record`, stamped `now`: what the executor does for a Note, and a forecast supposes it did. What is stamped already
+/// stays, unless it lies in the future of a clock that was set back (semantics 6).
 void stamp(StackRecord& record, Fact fact, Instant now);
 
 /// Turns the record of a removed stack into its remains: identity, incarnation, job result, tombstone and reversal stay.

@@ -41,6 +41,15 @@ std::string slurp(const std::string& path) {
   return text.str();
 }
 
+/// The fields of /proc/<pid>/stat behind the name: the state is 0, the parent 1. None when it is gone.
+std::vector<std::string> stat_of(pid_t pid) {
+  const std::string stat = slurp("/proc/" + std::to_string(pid) + "/stat");
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return {};
+  std::istringstream fields(stat.substr(name_end + 1));
+  return {std::istream_iterator<std::string>(fields), {}};
+}
+
 /// Reads both pipes to their ends; false at the limit.
 bool drain(std::array<int, 2> fds, std::array<std::string*, 2> texts, Clock::time_point until) {
   std::array<pollfd, 2> polled{{{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}}};
@@ -150,17 +159,17 @@ void Background::kill() {
 }
 
 std::optional<Process> process_of(pid_t pid) {
-  const std::string folder = "/proc/" + std::to_string(pid);
-  const std::string stat = slurp(folder + "/stat");
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return std::nullopt;
-  std::istringstream fields(stat.substr(name_end + 1));
-  std::vector<std::string> words{std::istream_iterator<std::string>(fields), {}};
-  constexpr std::size_t kStartTime = 19;  // field 22 of proc(5), counted from the state
-  if (words.size() <= kStartTime || words[0] == "Z" || words[0] == "X") return std::nullopt;
-  std::string command = slurp(folder + "/cmdline");
+  const std::vector<std::string> fields = stat_of(pid);
+  constexpr std::size_t kStartTime = 19;
+  if (fields.size() <= kStartTime || fields[0] == "Z" || fields[0] == "X") return std::nullopt;
+  std::string command = slurp("/proc/" + std::to_string(pid) + "/cmdline");
   std::replace(command.begin(), command.end(), '\0', ' ');
-  return Process{pid, std::stoull(words[kStartTime]), command};
+  return Process{pid, std::stoull(fields[kStartTime]), command};
+}
+
+pid_t parent_of(pid_t pid) {
+  const std::vector<std::string> fields = stat_of(pid);
+  return fields.size() > 1 ? std::stoi(fields[1]) : 0;
 }
 
 bool alive(const Process& process) {

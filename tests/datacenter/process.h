@@ -60,6 +60,9 @@ struct Process {
 /// What now runs under `pid`; nothing when it is gone or a zombie.
 std::optional<Process> process_of(pid_t pid);
 
+/// 0 when it is gone.
+pid_t parent_of(pid_t pid);
+
 /// Whether the very same process still runs.
 bool alive(const Process& process);
 

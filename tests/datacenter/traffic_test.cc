@@ -114,7 +114,8 @@ TEST_F(QuickTraffic, ASlowAnswerOfARetiredStackArrivesWholeAndNoRequestFails) {
   reader.join();
   EXPECT_EQ(slow.status, 200);
   EXPECT_TRUE(slow.body.starts_with(first_)) << "answered by: " << slow.body;
-  EXPECT_TRUE(wait_until(Seconds(60), [&] { return world_.witnessed(first_).empty(); })) << world_.why();
+  EXPECT_TRUE(wait_until(Seconds(20), [&] { return world_.witnessed(first_).empty(); }))
+      << "nothing needs it any more" << world_.why();
   EXPECT_EQ(requests.failures(), 0) << "of " << requests.made();
 }
 

@@ -306,11 +306,17 @@ std::vector<Process> World::supervisors() const {
 }
 
 std::vector<Process> World::balancers() const {
-  std::vector<Process> found;
+  std::vector<Process> all;
   for (const Process& process : processes_touching(folder_))
     if (process.command.find("haproxy") != std::string::npos && process.command.find("-f") != std::string::npos)
-      found.push_back(process);
-  return found;
+      all.push_back(process);
+  std::vector<Process> masters;
+  for (const Process& process : all) {
+    const pid_t parent = parent_of(process.pid);
+    if (std::none_of(all.begin(), all.end(), [parent](const Process& other) { return other.pid == parent; }))
+      masters.push_back(process);
+  }
+  return masters;
 }
 
 std::vector<World::Sighting> World::witnessed() const {

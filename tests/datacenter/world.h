@@ -113,7 +113,7 @@ class World {
   /// The port of the address that callers of the unit are told; 0 while there is none.
   [[nodiscard]] std::uint16_t stable_port(const std::string& unit) const;
 
-  /// Supervisors and the balancer of this world, by what stands among their arguments.
+  /// Supervisors and the balancers (HAProxy's masters, without their workers) of this world, by what stands among their arguments.
   [[nodiscard]] std::vector<Process> supervisors() const;
   [[nodiscard]] std::vector<Process> balancers() const;
 

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
+
+#include "gitsync/deployable.h"
 
 namespace nelson {
 namespace {
@@ -243,7 +247,7 @@ TEST(ControlFiles, KnowsWhichFilesAreItsOwn) {
     bool warning;
   };
   for (const Case& c : std::vector<Case>{{"README.md", "", false},
-                                         {".github/workflows/ci.yml", "", false},
+                                         {".ci/steps.yml", "", false},
                                          {"repositories/README.md", "", false},
                                          {"repositories/.keep", "", false},
                                          {"LICENSE", "", false},
@@ -335,6 +339,49 @@ TEST(Urls, ArePrintedWithoutSecrets) {
   EXPECT_EQ(printable_url("ssh://git:secret@git.example.org/a.git"), "ssh://git@git.example.org/a.git");
   EXPECT_EQ(printable_url("git@git.example.org:a.git"), "git@git.example.org:a.git");
   EXPECT_EQ(printable_url("file:///srv/a.git"), "file:///srv/a.git");
+}
+
+/// The folder's README shows every file; what it shows must be true.
+TEST(Readme, EveryExampleReadsWell) {
+  std::ifstream readme(std::string(NELSON_SOURCE) + "/gitsync/README.md");
+  std::vector<std::string> shown;
+  std::string line, path, text;
+  bool inside = false;
+  while (std::getline(readme, line)) {
+    if (line == "```yaml") {
+      inside = true;
+      path.clear();
+      text.clear();
+    } else if (line == "```" && inside) {
+      inside = false;
+      SCOPED_TRACE(path);
+      shown.push_back(path);
+      const bool deployable = path.ends_with(".deployable.yml");
+      const std::vector<Problem> problems = deployable ? read_deployable(text).problems : read_control_file(path, text).problems;
+      for (const Problem& problem : problems) ADD_FAILURE() << to_string(problem);
+      EXPECT_TRUE(deployable || is_control_file(path));
+    } else if (inside && path.empty()) {
+      path = line.substr(2);
+    } else if (inside) {
+      text += line + "\n";
+    }
+  }
+  EXPECT_EQ(shown.size(), 6U) << "one of each kind";
+}
+
+TEST(Readme, TheDomainShownHasTheDefaults) {
+  std::ifstream readme(std::string(NELSON_SOURCE) + "/gitsync/README.md");
+  std::ostringstream all;
+  all << readme.rdbuf();
+  const std::string text = all.str();
+  const std::size_t start = text.find("# domains/local.yml\n");
+  ASSERT_NE(start, std::string::npos);
+  auto shown = read_valid<DomainSettings>("domains/local.yml", text.substr(start, text.find("```", start) - start));
+  DomainSettings defaults;
+  defaults.name = "local";
+  defaults.folder = shown.folder;
+  shown.run_as.clear();
+  EXPECT_EQ(shown, defaults);
 }
 
 }  // namespace

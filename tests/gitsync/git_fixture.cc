@@ -213,6 +213,23 @@ std::shared_ptr<const Desired> synced(Gitsync& gitsync, bool all) {
   return *out;
 }
 
+std::shared_ptr<const Desired> settled(Gitsync& gitsync, const std::function<bool(const Desired&)>& done) {
+  std::shared_ptr<const Desired> out;
+  (void)eventually(
+      [&] {
+        out = synced(gitsync, false);
+        return done(*out);
+      },
+      std::chrono::seconds(60));
+  return out;
+}
+
+bool is_read(const Desired& desired) { return stack_of(desired, "basket") != nullptr; }
+
+std::function<bool(const Desired&)> says(const std::string& code) {
+  return [code](const Desired& desired) { return problem_of(desired, code) != nullptr; };
+}
+
 const DesiredStack* stack_of(const Desired& desired, const std::string& unit, const std::string& domain) {
   const auto found = desired.cells.find({domain, unit});
   return found == desired.cells.end() || found->second.stacks.size() != 1 ? nullptr : &found->second.stacks.front();

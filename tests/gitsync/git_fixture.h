@@ -91,6 +91,10 @@ void write_unit(const Git& git, const std::string& unit, const std::string& vers
 std::string manifest_of(const std::vector<std::string>& units, int instances = 1);
 
 std::shared_ptr<const Desired> synced(Gitsync& gitsync, bool all = true);
+/// Syncs until `done`, or for a minute: what is slow comes with a later call.
+std::shared_ptr<const Desired> settled(Gitsync& gitsync, const std::function<bool(const Desired&)>& done);
+bool is_read(const Desired& desired);  // there is a unit `basket`
+std::function<bool(const Desired&)> says(const std::string& code);
 const DesiredStack* stack_of(const Desired& desired, const std::string& unit, const std::string& domain = "local");
 const Problem* problem_of(const Desired& desired, const std::string& code, const std::string& repository = "");
 std::string problems_of(const Desired& desired);

@@ -154,7 +154,7 @@ TEST_P(NotRegular, IsNeverFollowed) {
   shop.commit("one");
   world.watch("shop", shop.url());
   const auto gitsync = world.open();
-  const auto desired = synced(*gitsync);
+  const auto desired = settled(*gitsync, [](const Desired& d) { return stack_of(d, "search") != nullptr; });
   EXPECT_NE(stack_of(*desired, "search"), nullptr) << problems_of(*desired);
   EXPECT_EQ(desired->cells.size(), 1U);
   if (*GetParam().code != '\0') EXPECT_NE(problem_of(*desired, GetParam().code), nullptr) << problems_of(*desired);
@@ -612,7 +612,7 @@ TEST(Gitsync, ExportRefusesMoreThan64MiB) {
   shop.commit("one");
   world.watch("shop", shop.url());
   const auto gitsync = world.open();
-  const auto desired = synced(*gitsync);
+  const auto desired = settled(*gitsync, is_read);
   ASSERT_NE(stack_of(*desired, "basket"), nullptr) << problems_of(*desired);
   const std::string out = world.path("out");
   std::filesystem::create_directory(out);

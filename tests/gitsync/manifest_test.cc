@@ -96,8 +96,8 @@ TEST(Manifest, EveryCodeHasAGoldenManifest) {
     for (const std::string& line : expectations(content_of(file))) shown.insert(line.substr(line.rfind(' ') + 1));
   // A code is the only kind of literal in the reader that is one CamelCase word.
   static const std::regex kCode(R"re("([A-Z][a-z]+[A-Z][A-Za-z]*|TooMany)")re");
-  for (const char* file :
-       {"manifest.cc", "manifest_units.cc", "manifest_plans.cc", "manifest_values.cc", "object_reader.cc", "object_reader.h", "document.cc"}) {
+  for (const char* file : {"manifest.cc", "manifest_units.cc", "manifest_plans.cc", "manifest_values.cc", "object_reader.cc",
+                           "object_reader.h", "document.cc"}) {
     const std::string source = content_of(std::filesystem::path(NELSON_SOURCE) / "gitsync" / file);
     for (std::sregex_iterator it(source.begin(), source.end(), kCode), end; it != end; ++it)
       if ((*it)[1] != "MoreProblems")

@@ -73,8 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path, _, query = self.path.partition("?")
         mode, _, rest = path.lstrip("/").partition("/")
-        if mode == "elsewhere": return self.say(302, Location="https://localhost:" + canary + "/open/" + rest + "?" + query)
-        if mode == "otherport": return self.say(302, Location="https://127.0.0.1:" + canary + "/open/" + rest + "?" + query)
+        if mode == "elsewhere": return self.say(302, Location="https://127.0.0.1:" + canary + "/open/" + rest + "?" + query)
+        if mode == "otherport": return self.say(302, Location="https://localhost:" + canary + "/open/" + rest + "?" + query)
         if mode == "plain": return self.say(302, Location="http://127.0.0.1:" + canary + "/open/" + rest + "?" + query)
         if mode == "moved": return self.say(301, Location="/open/" + rest + "?" + query)
         if mode == "circle": return self.say(302, Location="/circle/" + rest + "?" + query)
@@ -87,7 +87,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "private":
             want = "Basic " + base64.b64encode(("x-access-token:" + open(token_file).read().strip()).encode()).decode()
             if self.headers.get("Authorization") != want: return self.say(401, WWW_Authenticate='Basic realm="x"')
-        elif mode != "open": return self.say(404)
+        elif mode not in ("open", "weird"): return self.say(404)
         environment = dict(PATH=os.environ["PATH"], GIT_PROJECT_ROOT=root, GIT_HTTP_EXPORT_ALL="1", PATH_INFO="/" + rest, QUERY_STRING=query,
             REQUEST_METHOD=self.command, CONTENT_TYPE=self.headers.get("Content-Type") or "", CONTENT_LENGTH=str(len(body)), REMOTE_USER="x",
             GIT_CONFIG_NOSYSTEM="1", HOME="/nonexistent", REMOTE_ADDR="127.0.0.1")
@@ -99,6 +99,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             name, _, value = line.partition(": ")
             if name.lower() == "status": status = int(value.split()[0])
             elif name: headers.append((name, value))
+        if mode == "weird" and self.command == "GET":
+            one = b"1" * 40 + b" "
+            for name in (b"refs/heads/../../x", b"refs/heads/@{", b"refs/heads/a..b", b"refs/heads/" + b"n" * 4096, b"refs/heads/\xff\xfe ?", b"../../etc/passwd"):
+                content = content[:-4] + self.line(one + name + b"\n") + b"0000"
         self.send_response(status)
         for name, value in headers: self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
@@ -118,11 +122,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return out
     def endless(self):
         self.advertise()
-        i = 0
         try:
-            while True:
-                self.wfile.write(self.refs(i, i + 5000))
-                i += 5000
+            self.wfile.write(self.refs(0, 1))
+            block = self.refs(1, 5000)
+            while True: self.wfile.write(block)
         except OSError: pass
         self.close_connection = True
     def many(self):
@@ -147,11 +150,11 @@ os.rename(port_file + ".new", port_file)
 server.serve_forever()
 )";
 
-/// Certificates of an authority of its own for 127.0.0.1, and the server.
+/// Certificates of an authority of its own for localhost (mbedTLS in libgit2 compares no addresses), and the server.
 class Https {
  public:
-  Https(const World& world, const std::string& canary, const std::string& subject = "IP:127.0.0.1")
-      : folder_(world.path("https" + subject.substr(0, 2))) {
+  Https(const World& world, const std::string& canary, const std::string& subject = "DNS:localhost")
+      : folder_(world.path("https")) {
     write_file(folder_ + "/server.py", kServer);
     write_file(folder_ + "/token", std::string(kCanary) + "\n", 0600);
     write_file(folder_ + "/extensions", "subjectAltName=" + subject + "\n");
@@ -176,7 +179,7 @@ class Https {
     EXPECT_FALSE(port_.empty()) << read_file(folder_ + "/log");
   }
   [[nodiscard]] std::string url(const std::string& mode, const std::string& repository = "shop") const {
-    return "https://127.0.0.1:" + port_ + "/" + mode + "/" + repository;
+    return "https://localhost:" + port_ + "/" + mode + "/" + repository;
   }
   [[nodiscard]] std::string file(const std::string& name) const { return folder_ + "/" + name; }
   [[nodiscard]] std::string ca() const { return "credentials: {ca: \"file:" + file("ca.pem") + "\"}\n"; }
@@ -196,23 +199,6 @@ void write_shop(const World& world) {
   const Git shop(world.path("shop"));
   write_unit(shop, "basket", "1.0.0");
   shop.commit("one");
-}
-
-/// Syncs until the slow lane has had its say too.
-std::shared_ptr<const Desired> settled(Gitsync& gitsync, const std::function<bool(const Desired&)>& done) {
-  std::shared_ptr<const Desired> out;
-  (void)eventually(
-      [&] {
-        out = synced(gitsync, false);
-        return done(*out);
-      },
-      seconds(60));
-  return out;
-}
-
-bool is_read(const Desired& desired) { return stack_of(desired, "basket") != nullptr; }
-std::function<bool(const Desired&)> says(const std::string& code) {
-  return [code](const Desired& desired) { return problem_of(desired, code) != nullptr; };
 }
 
 TEST(Https, APrivateAuthorityVerifiesAndRedirectsOnTheSameHostAreFollowed) {
@@ -236,6 +222,79 @@ TEST(Https, APrivateAuthorityVerifiesAndRedirectsOnTheSameHostAreFollowed) {
   (void)synced(*gitsync);
   const std::string after = read_file(server.file("requests")).substr(before.size());
   EXPECT_EQ(after, "GET /moved/shop/info/refs?service=git-upload-pack\nGET /open/shop/info/refs?service=git-upload-pack\n");
+}
+
+TEST(Https, RefsWithNamesThatGitForbidsAreIgnoredAndCounted) {
+  NEED("python3");
+  NEED("openssl");
+  World world;
+  write_shop(world);
+  const Https server(world, "1");
+  world.watch("shop", server.url("weird"), "release: branch\n" + server.ca());
+  const auto gitsync = world.open();
+  const auto desired = settled(*gitsync, is_read);
+  EXPECT_NE(stack_of(*desired, "basket"), nullptr) << problems_of(*desired);
+  const Problem* problem = problem_of(*desired, "RefsIgnored", "shop");
+  ASSERT_NE(problem, nullptr) << problems_of(*desired);
+  EXPECT_TRUE(problem->warning);
+  EXPECT_NE(problem->message.find("6 refs"), std::string::npos) << problem->message;
+}
+
+constexpr const char* kProxy = R"(
+import socket, socketserver, sys, os, threading
+port_file, log = sys.argv[1:3]
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        line = self.rfile.readline().decode()
+        while self.rfile.readline().strip(): pass
+        with open(log, "a") as out: out.write(line)
+        host, _, port = line.split()[1].rpartition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            def back():
+                try:
+                    while data := there.recv(65536): self.connection.sendall(data)
+                    self.connection.shutdown(socket.SHUT_WR)
+                except OSError: pass
+            thread = threading.Thread(target=back, daemon=True)
+            thread.start()
+            try:
+                while data := self.connection.recv(65536): there.sendall(data)
+                there.shutdown(socket.SHUT_WR)
+            except OSError: pass
+            thread.join(5)
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    def handle_error(self, *a): pass
+server = Server(("127.0.0.1", 0), Handler)
+with open(port_file + ".new", "w") as out: out.write(str(server.server_address[1]))
+os.rename(port_file + ".new", port_file)
+server.serve_forever()
+)";
+
+TEST(Https, AProxyOfTheEnvironmentIsUsed) {
+  NEED("python3");
+  NEED("openssl");
+  World world;
+  write_shop(world);
+  const Canary canary;
+  const Https server(world, canary.port());
+  write_file(world.path("proxy/proxy.py"), kProxy);
+  const Process proxy({"python3", world.path("proxy/proxy.py"), world.path("proxy/port"), world.path("proxy/requests")},
+                      world.path("proxy/log"));
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(world.path("proxy/port")); }));
+  ASSERT_EQ(::setenv("https_proxy", ("http://127.0.0.1:" + read_file(world.path("proxy/port"))).c_str(), 1), 0);
+  world.watch("shop", server.url("open"), "release: branch\n" + server.ca());
+  const auto gitsync = world.open();
+  const auto desired = settled(*gitsync, is_read);
+  EXPECT_NE(stack_of(*desired, "basket"), nullptr) << problems_of(*desired);
+  EXPECT_TRUE(read_file(world.path("proxy/requests")).starts_with("CONNECT localhost:")) << read_file(world.path("proxy/requests"));
+  // No redirect leads past it either.
+  world.watch("shop", server.url("otherport"), "release: branch\n" + server.ca());
+  const auto refused = settled(*gitsync, says("RedirectRefused"));
+  EXPECT_NE(problem_of(*refused, "RedirectRefused"), nullptr) << problems_of(*refused);
+  EXPECT_EQ(canary.visitors(), 0);
+  ::unsetenv("https_proxy");
 }
 
 struct HttpsTrouble {
@@ -277,8 +336,8 @@ TEST_P(HttpsTroubles, HaveEachAMessageOfItsOwn) {
 INSTANTIATE_TEST_SUITE_P(
     Https, HttpsTroubles,
     ::testing::Values(HttpsTrouble{"UnknownAuthority", "open", false, false, "CertificateRefused", "does not verify"},
-                      HttpsTrouble{"RedirectToAnotherHost", "elsewhere", true, true, "RedirectRefused", "redirects to localhost"},
-                      HttpsTrouble{"RedirectToAnotherPort", "otherport", true, true, "RedirectRefused", "redirects to 127.0.0.1"},
+                      HttpsTrouble{"RedirectToAnotherHost", "elsewhere", true, true, "RedirectRefused", "redirects to 127.0.0.1"},
+                      HttpsTrouble{"RedirectToAnotherPort", "otherport", true, true, "RedirectRefused", "redirects to localhost"},
                       HttpsTrouble{"RedirectToPlainHttp", "plain", true, true, "RedirectRefused", "redirects to"},
                       HttpsTrouble{"RedirectInACircle", "circle", true, true, "RedirectRefused", "circle"},
                       HttpsTrouble{"NoToken", "private", true, false, "CredentialMissing", "asks for a credential"},

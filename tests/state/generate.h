@@ -71,7 +71,7 @@ class Generate {
   }
   template <Described T>
   void fill(T& value) {
-    T::visit(value, [this](std::string_view, auto& member) { fill(member); });
+    T::visit(value, [this](std::string_view, auto& member) { this->fill(member); });
   }
 
  private:

@@ -132,10 +132,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"an_LMDB_file_of_somebody_else",
                 [](const TestFolder& f) {
                   std::string bytes = read_file(f.data());
-                  for (std::size_t at = 0; (at = bytes.find("nelson", at)) != std::string::npos;) bytes[at + 5] = 'm';
+                  for (const std::string name : lmdb::kTableNames)
+                    for (std::size_t at = 0; (at = bytes.find(name, at)) != std::string::npos;)
+                      bytes[at] = static_cast<char>(bytes[at] - 'a' + 'A');
                   write_file(f.data(), bytes);
                 },
-                "it has a table \"journal\""},
+                "it has a table \"Journal\""},
         Refused{"an_LMDB_file_of_another_format",
                 [](const TestFolder& f) {
                   std::string bytes = read_file(f.data());
@@ -207,6 +209,13 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 "schema of another nelson"},
         Rebuilt{"a_truncated_file", [](const TestFolder& f) { fs::resize_file(f.data(), 3 * 4096); }, "truncated"},
+        Rebuilt{"a_table_whose_name_is_gone",
+                [](const TestFolder& f) {
+                  std::string bytes = read_file(f.data());
+                  for (std::size_t at = 0; (at = bytes.find("nelson", at)) != std::string::npos;) bytes[at + 5] = 'm';
+                  write_file(f.data(), bytes);
+                },
+                "a table is missing"},
         Rebuilt{"half_a_header", [](const TestFolder& f) { fs::resize_file(f.data(), 100); }, "truncated"},
         Rebuilt{"a_file_of_zeros", [](const TestFolder& f) { write_file(f.data(), std::string(65536, '\0')); }, "zeros"},
         Rebuilt{"a_lost_first_page",

@@ -154,7 +154,8 @@ TEST(Passes, EveryNthIsACheckpoint) {
   Inputs inputs = fleet(3);
   std::vector<bool> checkpoints;
   for (int i = 0; i < 8; ++i) ASSERT_TRUE(store->record_pass(inputs.desired, inputs.observed, at(i), std::to_string(i)));
-  for (const PassRecord& pass : *store->passes()) checkpoints.push_back(pass.checkpoint);
+  const auto passes = store->passes();
+  for (const PassRecord& pass : *passes) checkpoints.push_back(pass.checkpoint);
   EXPECT_EQ(checkpoints, (std::vector<bool>{true, false, false, true, false, false, true, false}));
 }
 

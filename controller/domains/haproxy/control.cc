@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <system_error>
+#include <thread>
 
 namespace nelson::haproxy {
 namespace {
@@ -96,7 +97,13 @@ bool Control::listens() const {
 
 Result<std::optional<std::string>> Control::ask(std::string_view command) const {
   const auto deadline = Clock::now() + kPatience;
-  const Descriptor socket(connect_in(folder_, "master.sock"));
+  int connected = connect_in(folder_, "master.sock");
+  // A master that is loading lets others wait; on such a socket that is told by EAGAIN, and nothing tells when to try again.
+  while (connected < 0 && errno == EAGAIN && Clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    connected = connect_in(folder_, "master.sock");
+  }
+  const Descriptor socket(connected);
   if (socket.number() < 0) {
     const int cause = errno;
     if (cause == ENOENT || cause == ECONNREFUSED || cause == ENOTDIR) return std::optional<std::string>();

@@ -26,7 +26,7 @@ using namespace haproxy;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kGather = 200ms;  // between two reloads at the least
+constexpr Clock::duration kGather = 200ms;  // between two reloads at the least
 constexpr auto kWatch = 500ms;
 constexpr std::size_t kTableBytes = std::size_t{64} << 20;
 
@@ -81,7 +81,7 @@ class Haproxy final : public Balancer {
     wake_.notify_all();
     if (watcher_.joinable()) watcher_.join();
     const std::lock_guard guard(mutex_);
-    if (dirty()) report(flush());
+    if (dirty()) flush();
   }
 
   Haproxy(const Haproxy&) = delete;
@@ -105,7 +105,7 @@ class Haproxy final : public Balancer {
 
   Result<BalancerView> observe() override {
     const std::lock_guard guard(mutex_);
-    if (dirty()) report(flush());
+    if (dirty()) flush();
     return look();
   }
 
@@ -113,6 +113,7 @@ class Haproxy final : public Balancer {
     const std::lock_guard guard(mutex_);
     if (options_.read_only) return read_only();
     if (Status fit = check(route); !fit) return fit;
+    if (Status late = take_failure(route.key); !late) return late;
     const auto known = wanted_.find(route.key);
     if (known != wanted_.end() && same_structure(known->second.route, route)) return weigh(known->second, route);
     auto bound = bind(route);
@@ -125,6 +126,7 @@ class Haproxy final : public Balancer {
   Status unserve(const TrafficKey& key) override {
     const std::lock_guard guard(mutex_);
     if (options_.read_only) return read_only();
+    if (Status late = take_failure(key); !late) return late;
     if (wanted_.erase(key) == 0) return {};
     return change(key);
   }
@@ -187,11 +189,11 @@ class Haproxy final : public Balancer {
   [[nodiscard]] Status write_table(const std::string& digest) const {
     std::vector<Bound> bounds;
     for (const auto& [key, bound] : wanted_) bounds.push_back(bound);
-    return replace_file(table_path(digest), json::to_json(bounds).dump(2) + "\n", 0600);
+    return write_file(table_path(digest), json::to_json(bounds).dump(2) + "\n");
   }
 
   [[nodiscard]] Status write_weights(const Route& route) const {
-    return replace_file(folder_ + "/" + map_name(route.key), weight_text(route), 0600);
+    return write_file(folder_ + "/" + map_name(route.key), weight_text(route));
   }
 
   /// Removes tables and maps that belong to no configuration any more.
@@ -253,7 +255,7 @@ class Haproxy final : public Balancer {
     if (!running_ || (*live)->digest != in_force_.digest || in_force_.digest.empty() || altered_.contains(route.key)) {
       forced_ = true;
       changed_keys_.insert(route.key);
-      return flush();
+      return flush_for(route.key);
     }
     return push(route);
   }
@@ -302,22 +304,39 @@ class Haproxy final : public Balancer {
   /// A route was added, removed or changed in more than its percents.
   Status change(const TrafficKey& key) {
     changed_keys_.insert(key);
-    if (!running_ || Clock::now() - last_flush_ >= kGather) return flush();
+    if (!running_ || Clock::now() - last_flush_ >= gather_) return flush_for(key);
     wake_.notify_all();
     return {};
   }
 
-  /// Brings wanted_ into force. When that fails, each changed route is tried by itself, so that one cannot hold up the others; those
-  /// that fail are forgotten. The first error.
-  Status flush() {
+  Status flush_for(const TrafficKey& key) {
+    flush();
+    return take_failure(key);
+  }
+
+  Status take_failure(const TrafficKey& key) {
+    auto failure = failed_.extract(key);
+    return failure.empty() ? Status{} : Status(failure.mapped());
+  }
+
+  /// Brings wanted_ into force. What cannot be goes back to what it was, and why is kept for the next call about it. When HAProxy refuses the
+  /// whole, each changed route is tried by itself, so that one cannot hold up the others.
+  void flush() {
+    const auto begin = Clock::now();
+    flush_changed();
+    last_flush_ = Clock::now();
+    // With very many routes a reload takes its time; most of it is then left for other things.
+    gather_ = std::max(kGather, 2 * (last_flush_ - begin));
+  }
+
+  void flush_changed() {
     const std::set<TrafficKey> changed = std::exchange(changed_keys_, {});
-    const bool forced = std::exchange(forced_, false);
     const Table before = in_force_.table;
-    Status whole = apply(forced);
-    if (whole) return whole;
-    if (changed.size() <= 1) {
-      give_up(changed, before);
-      return whole;
+    const Status whole = apply(std::exchange(forced_, false));
+    if (whole) return;
+    if (changed.size() <= 1 || whole.error().kind != ErrorKind::kInvalid) {
+      for (const TrafficKey& key : changed) give_up(key, before, whole.error());
+      return;
     }
     const Table all = std::exchange(wanted_, before);
     for (const TrafficKey& key : changed) {
@@ -326,27 +345,22 @@ class Haproxy final : public Balancer {
         wanted_.erase(key);
       else
         wanted_[key] = found->second;
-      if (Status single = apply(false); !single) {
-        report(single);
-        give_up({key}, before);
-      }
+      if (const Status single = apply(false); !single) give_up(key, before, single.error());
     }
-    return whole;
   }
 
-  /// Puts the changed routes back to what they were before.
-  void give_up(const std::set<TrafficKey>& changed, const Table& before) {
-    for (const TrafficKey& key : changed) {
-      const auto found = before.find(key);
-      wanted_.erase(key);
-      if (found == before.end()) continue;
-      wanted_[key] = found->second;
-      static_cast<void>(write_weights(found->second.route).ok());
-    }
+  /// Puts a route back to what it was before.
+  void give_up(const TrafficKey& key, const Table& before, const Error& why) {
+    log_warning("the balancer could not make a change", {{"service", printed(key)}, {"reason", why.message}});
+    failed_[key] = why;
+    wanted_.erase(key);
+    const auto found = before.find(key);
+    if (found == before.end()) return;
+    wanted_[key] = found->second;
+    static_cast<void>(write_weights(found->second.route).ok());
   }
 
   Status apply(bool forced) {
-    last_flush_ = Clock::now();
     if (wanted_.empty()) return finish();
     const auto live = server_.look();
     if (!live) return live.error();
@@ -359,7 +373,6 @@ class Haproxy final : public Balancer {
     }
     if (Status written = write_table(wanted.digest); !written) return written;
     Status applied = server_.apply(wanted);
-    last_flush_ = Clock::now();
     if (!applied) return applied;
     note_leaving(in_force_.table, wanted_);
     in_force_ = {wanted_, wanted.digest};
@@ -373,7 +386,7 @@ class Haproxy final : public Balancer {
   Status finish() {
     Status finished = server_.finish();
     if (!finished) return finished;
-    if (Status put = replace_file(folder_ + "/haproxy.cfg", "# Written by nelson: no routes.\n", 0600); !put) return put;
+    if (Status put = write_file(folder_ + "/haproxy.cfg", "# Written by nelson: no routes.\n"); !put) return put;
     in_force_ = {};
     altered_.clear();
     running_ = false;
@@ -385,19 +398,15 @@ class Haproxy final : public Balancer {
   void leave_out_taken_ports() {
     server_.end_lost(
         [&] { return std::all_of(wanted_.begin(), wanted_.end(), [](const auto& item) { return are_free(item.second); }); });
-    std::erase_if(wanted_, [](const auto& item) {
+    std::erase_if(wanted_, [this](const auto& item) {
       const Bound& bound = item.second;
       for (std::size_t i = 0; i < bound.addresses.size(); ++i) {
         if (is_free(bound.addresses[i])) continue;
-        report(taken(item.first, bound.route.ports[i], bound.addresses[i]));
+        failed_[item.first] = taken(item.first, bound.route.ports[i], bound.addresses[i]);
         return true;
       }
       return false;
     });
-  }
-
-  static void report(const Status& status) {
-    if (!status) log_warning("the balancer could not make a change", {{"reason", status.error().message}});
   }
 
   // ---- leaving servers
@@ -546,18 +555,18 @@ class Haproxy final : public Balancer {
   void watch() {
     std::unique_lock lock(mutex_);
     while (!ending_) {
-      wake_.wait_until(lock, dirty() ? last_flush_ + kGather : Clock::now() + kWatch);
+      wake_.wait_until(lock, dirty() ? last_flush_ + gather_ : Clock::now() + kWatch);
       if (ending_) return;
-      if (dirty() && Clock::now() >= last_flush_ + kGather) flush_late();
+      if (dirty() && Clock::now() >= last_flush_ + gather_) flush_late();
       end_overdue();
+      server_.bound_log();
       notice_death();
     }
   }
 
   void flush_late() {
-    const Status flushed = flush();
-    report(flushed);
-    if (!flushed && options_.changed) options_.changed();
+    flush();
+    if (!failed_.empty() && options_.changed) options_.changed();
   }
 
   void notice_death() {
@@ -575,14 +584,16 @@ class Haproxy final : public Balancer {
   Server server_;
   Table wanted_;
   InForce in_force_;
-  std::set<TrafficKey> changed_keys_;  // of wanted_ and not in force yet
-  bool forced_ = false;                // reload although the configuration is the same: what runs was changed by hand
-  std::set<TrafficKey> altered_;       // routes that were seen changed by hand
+  std::set<TrafficKey> changed_keys_;   // of wanted_ and not in force yet
+  bool forced_ = false;                 // reload although the configuration is the same: what runs was changed by hand
+  std::map<TrafficKey, Error> failed_;  // changes that could not be made, and nobody was told yet
+  std::set<TrafficKey> altered_;        // routes that were seen changed by hand
   std::map<Place, Clock::time_point> leaving_;
   std::set<Place> sick_;
   bool running_ = false;
   bool ending_ = false;
   Clock::time_point last_flush_{};
+  Clock::duration gather_ = kGather;
   std::condition_variable wake_;
   std::thread watcher_;
 };

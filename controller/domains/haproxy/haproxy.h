@@ -27,9 +27,10 @@ struct HaproxyOptions {
 /// A balancer that runs an HAProxy of its own, never the system's. It outlives this object and the process, and is found again by its socket.
 ///
 /// serve(): a change of weights alone is in force, in every worker, when it returns, without a reload. Any other change is brought about by a
-/// reload, which drops no connection: at once when there was none in the last 200 ms, else together with what else is asked for within 200 ms
-/// of it; observe() does not wait for that time to pass. A reload that fails leaves the earlier configuration running, and its error is told by
-/// the call that reloaded or, when none did, by the next one.
+/// reload, which drops no connection: at once when there was none in the last 200 ms (twice the time it took, when that is longer), else
+/// together with what else is asked for in that time; observe() does not wait for that time to pass. What cannot be brought about leaves the
+/// route as it was, and the others alone; the error is told by the call that reloaded or, when that was about another route, by the next one
+/// about this.
 ///
 /// observe() says what the running HAProxy says: with none running there are no routes, and serve() starts one.
 Result<std::unique_ptr<Balancer>> open_haproxy(HaproxyOptions options);

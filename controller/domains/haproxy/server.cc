@@ -23,7 +23,8 @@ constexpr auto kStartLimit = 10s;
 
 void wait_a_little() { std::this_thread::sleep_for(5ms); }
 
-/// The lines of HAProxy's output that say what is wrong, without its process ids, as one line.
+/// What HAProxy's output says is wrong with its configuration, without its process ids, as one line. Workers complain of sick instances in the
+/// same voice; that is none of it.
 std::string alert_lines(const std::string& output) {
   std::string found;
   std::size_t begin = 0;
@@ -32,7 +33,7 @@ std::string alert_lines(const std::string& output) {
     if (end == std::string::npos) end = output.size();
     const std::string line = output.substr(begin, end - begin);
     begin = end + 1;
-    if (!line.starts_with("[ALERT]")) continue;
+    if (!line.starts_with("[ALERT]") || line.find("has no server available") != std::string::npos) continue;
     const std::size_t colon = line.find(" : ");
     found += (found.empty() ? "" : "; ") + (colon == std::string::npos ? line : line.substr(colon + 3));
     if (found.size() > 1000) break;
@@ -41,6 +42,8 @@ std::string alert_lines(const std::string& output) {
 }
 
 }  // namespace
+
+Status write_file(const std::string& path, std::string_view content) { return replace_file(path, content, 0600, false); }
 
 Server::Server(std::string folder, std::string program, std::function<std::vector<int>()> doors)
     : folder_(std::move(folder)), program_(std::move(program)), doors_(std::move(doors)), control_(folder_) {}
@@ -74,7 +77,7 @@ std::vector<std::string> Server::command() const {
 }
 
 Status Server::validate(const Configuration& configuration) const {
-  if (Status written = replace_file(path("haproxy.cfg.new"), configuration.text, 0600); !written) return written;
+  if (Status written = write_file(path("haproxy.cfg.new"), configuration.text); !written) return written;
   const auto checked = run({program_, "-c", "-C", folder_, "-f", path("haproxy.cfg.new")}, 30s);
   if (!checked) return checked.error();
   if (checked->status == 0) return {};
@@ -88,18 +91,18 @@ Status Server::apply(const Configuration& configuration) {
   const auto live = look();
   if (!live) return live.error();
   const auto earlier = read_file(path("haproxy.cfg"), kConfigurationBytes);
-  if (Status put = replace_file(path("haproxy.cfg"), configuration.text, 0600); !put) return put;
+  if (Status put = write_file(path("haproxy.cfg"), configuration.text); !put) return put;
   ::unlink(path("haproxy.cfg.new").c_str());
   if (!*live) {
     Status started = start(configuration.digest);
-    if (!started && earlier) static_cast<void>(replace_file(path("haproxy.cfg"), *earlier, 0600).ok());
+    if (!started && earlier) static_cast<void>(write_file(path("haproxy.cfg"), *earlier).ok());
     return started;
   }
   const pid_t replaced = (*live)->processes.worker;
   if (replaced != 0) remember_health(replaced);
   Status reloaded = reload(configuration.digest, replaced);
   if (reloaded || !earlier) return reloaded;
-  if (Status put = replace_file(path("haproxy.cfg"), *earlier, 0600); put)
+  if (Status put = write_file(path("haproxy.cfg"), *earlier); put)
     // After a load that failed the old worker serves on, but only a load that succeeds makes the master whole again.
     static_cast<void>(reload(digest_in(*earlier), 0).ok());
   return reloaded;
@@ -107,20 +110,30 @@ Status Server::apply(const Configuration& configuration) {
 
 void Server::remember_health(pid_t worker) const {
   if (const auto state = control_.ask_worker(worker, {"show servers state"}))
-    static_cast<void>(replace_file(path("health.state"), sick_servers(*state), 0600).ok());
+    static_cast<void>(write_file(path("health.state"), sick_servers(*state)).ok());
 }
 
 std::size_t Server::begin_log() const {
+  bound_log();
   struct stat about {};
-  const std::string log = path("haproxy.log");
-  if (::stat(log.c_str(), &about) != 0) return 0;
-  if (static_cast<std::size_t>(about.st_size) <= kLogBytes) return static_cast<std::size_t>(about.st_size);
-  return ::truncate(log.c_str(), 0) == 0 ? 0 : static_cast<std::size_t>(about.st_size);
+  return ::stat(path("haproxy.log").c_str(), &about) == 0 ? static_cast<std::size_t>(about.st_size) : 0;
 }
 
-std::string Server::alerts(std::size_t log_from) const {
+std::string Server::failure_since(std::size_t log_from) const {
   const auto text = read_file(path("haproxy.log"), 16 << 20);
-  return text && text->size() > log_from ? alert_lines(text->substr(log_from)) : "";
+  if (!text || text->size() <= log_from) return "";
+  const std::string since = text->substr(log_from);
+  // The first is said by a master that was reloaded, the second by one that is started.
+  const bool failed = since.find("Loading failure!") != std::string::npos || since.find("[haproxy.main()]") != std::string::npos;
+  return failed ? alert_lines(since) + "; see " + path("haproxy.log") : "";
+}
+
+void Server::bound_log() const {
+  struct stat about {};
+  const std::string log = path("haproxy.log");
+  // HAProxy appends to it, so that it goes on at the new end.
+  if (::stat(log.c_str(), &about) == 0 && static_cast<std::size_t>(about.st_size) > kLogBytes)
+    static_cast<void>(::truncate(log.c_str(), 0) == 0);
 }
 
 Status Server::wait_until_in_force(const std::string& digest, pid_t replaced, std::size_t log_from) const {
@@ -129,7 +142,7 @@ Status Server::wait_until_in_force(const std::string& digest, pid_t replaced, st
     if (live && *live && (*live)->processes.worker != 0 && (*live)->processes.worker != replaced && (*live)->digest == digest)
       return {};
     // While it loads, the master refuses or breaks off connections; only its own words tell that it failed.
-    if (const std::string words = alerts(log_from); !words.empty())
+    if (const std::string words = failure_since(log_from); !words.empty())
       return unavailable(folder_ + ": HAProxy cannot take its configuration into force: " + words);
   }
   return unavailable(folder_ + ": HAProxy had not taken its configuration into force after 10 seconds; look into " +
@@ -147,7 +160,7 @@ void Server::end_lost(const std::function<bool()>& released) const {
 
 Status Server::start(const std::string& digest) {
   if (::access(path("health.state").c_str(), F_OK) != 0)
-    if (Status made = replace_file(path("health.state"), "1\n", 0600); !made) return made;
+    if (Status made = write_file(path("health.state"), "1\n"); !made) return made;
   const std::size_t log_from = begin_log();
   std::vector<int> doors;
   if (doors_) doors = doors_();

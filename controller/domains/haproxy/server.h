@@ -10,6 +10,9 @@
 
 namespace nelson::haproxy {
 
+/// Replaces a file of ours whole or not at all. Not synced: after a loss of power no HAProxy runs, and every route is served anew.
+Status write_file(const std::string& path, std::string_view content);
+
 /// The HAProxy in one folder: its configuration, its processes. One thread at a time.
 class Server {
  public:
@@ -41,6 +44,9 @@ class Server {
   /// Keeps for the next worker which instances are sick now, so that it does not try them on somebody's request.
   void remember_health(pid_t worker) const;
 
+  /// Keeps the log from growing; to be called now and then.
+  void bound_log() const;
+
   [[nodiscard]] const Control& control() const { return control_; }
 
  private:
@@ -51,7 +57,7 @@ class Server {
   Status reload(const std::string& digest, pid_t replaced);
   Status wait_until_in_force(const std::string& digest, pid_t replaced, std::size_t log_from) const;
   std::size_t begin_log() const;
-  [[nodiscard]] std::string alerts(std::size_t log_from) const;
+  [[nodiscard]] std::string failure_since(std::size_t log_from) const;
 
   std::string folder_;
   std::string program_;

@@ -117,13 +117,52 @@ bool day_matches(const Cron& cron, std::chrono::sys_days day) {
 /// Seconds since the epoch; local when said so.
 using Seconds = std::int64_t;
 
-Seconds offset(const TimeZone& zone, Seconds utc) { return zone.offset_at(Instant(seconds(utc))); }
+/// The C library knows one zone at a time, in the environment.
+std::mutex zone_mutex;
+
+/// The C library set to a zone, and put back at the end.
+class ZoneInForce {
+ public:
+  explicit ZoneInForce(const std::string& rule) : utc_(rule.empty()) {
+    if (utc_) return;
+    lock_ = std::unique_lock(zone_mutex);
+    const char* old = std::getenv("TZ");
+    if (old != nullptr) kept_ = old;
+    ::setenv("TZ", rule.c_str(), 1);
+    ::tzset();
+  }
+  ~ZoneInForce() {
+    if (utc_) return;
+    if (kept_) {
+      ::setenv("TZ", kept_->c_str(), 1);
+    } else {
+      ::unsetenv("TZ");
+    }
+    ::tzset();
+  }
+  ZoneInForce(const ZoneInForce&) = delete;
+  ZoneInForce& operator=(const ZoneInForce&) = delete;
+
+  /// What clocks there show minus UTC.
+  [[nodiscard]] Seconds offset_at(Seconds utc) const {
+    if (utc_) return 0;
+    const std::time_t time = utc;
+    std::tm local{};
+    ::localtime_r(&time, &local);
+    return local.tm_gmtoff;
+  }
+
+ private:
+  bool utc_;
+  std::unique_lock<std::mutex> lock_;
+  std::optional<std::string> kept_;
+};
 
 /// The instants at which clocks show `local`, given the offsets in force a day before and after.
-std::vector<Seconds> instants_of(Seconds local, Seconds before, Seconds after, const TimeZone& zone, bool by_the_clock) {
+std::vector<Seconds> instants_of(Seconds local, Seconds before, Seconds after, const ZoneInForce& zone, bool by_the_clock) {
   std::vector<Seconds> found;
   for (const Seconds each : {before, after})
-    if (offset(zone, local - each) == each) found.push_back(local - each);
+    if (zone.offset_at(local - each) == each) found.push_back(local - each);
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   if (!found.empty()) {
@@ -136,14 +175,14 @@ std::vector<Seconds> instants_of(Seconds local, Seconds before, Seconds after, c
   Seconds high = local - after + 86400;
   while (high - low > 1) {
     const Seconds middle = low + (high - low) / 2;
-    (offset(zone, middle) == before ? low : high) = middle;
+    (zone.offset_at(middle) == before ? low : high) = middle;
   }
   return {high};
 }
 
-std::optional<Seconds> first_on_day(const Cron& cron, Seconds midnight, Seconds after, const TimeZone& zone) {
-  const Seconds offset_before = offset(zone, midnight - 86400);
-  const Seconds offset_after = offset(zone, midnight + 2 * 86400);
+std::optional<Seconds> first_on_day(const Cron& cron, Seconds midnight, Seconds after, const ZoneInForce& zone) {
+  const Seconds offset_before = zone.offset_at(midnight - 86400);
+  const Seconds offset_after = zone.offset_at(midnight + 2 * 86400);
   const bool plain = offset_before == offset_after;
   const bool each_hour = cron.hours == (1U << 24) - 1;
   std::optional<Seconds> best;
@@ -162,9 +201,6 @@ std::optional<Seconds> first_on_day(const Cron& cron, Seconds midnight, Seconds 
   }
   return best;
 }
-
-/// The C library knows one zone at a time, in the environment.
-std::mutex zone_mutex;
 
 }  // namespace
 
@@ -206,32 +242,10 @@ Result<TimeZone> TimeZone::open(const std::string& name) {
   return zone;
 }
 
-std::int64_t TimeZone::offset_at(Instant at) const {
-  if (rule_.empty()) return 0;
-  const std::lock_guard lock(zone_mutex);
-  const char* old = std::getenv("TZ");
-  const std::string kept = old != nullptr ? old : "";
-  if (kept != rule_) {
-    ::setenv("TZ", rule_.c_str(), 1);
-    ::tzset();
-  }
-  const std::time_t time = std::chrono::floor<seconds>(at).time_since_epoch().count();
-  std::tm local{};
-  ::localtime_r(&time, &local);
-  if (kept != rule_) {
-    if (old != nullptr) {
-      ::setenv("TZ", kept.c_str(), 1);
-    } else {
-      ::unsetenv("TZ");
-    }
-    ::tzset();
-  }
-  return local.tm_gmtoff;
-}
-
-std::optional<Instant> next_after(const Cron& cron, Instant after, const TimeZone& zone) {
+std::optional<Instant> next_after(const Cron& cron, Instant after, const TimeZone& place) {
+  const ZoneInForce zone(place.rule());
   const Seconds from = std::chrono::floor<seconds>(after).time_since_epoch().count();
-  const auto today = std::chrono::floor<std::chrono::days>(Instant(seconds(from + offset(zone, from))));
+  const auto today = std::chrono::floor<std::chrono::days>(Instant(seconds(from + zone.offset_at(from))));
   constexpr int kDays = 8 * 366 + 2;
   for (int i = -1; i < kDays; ++i) {
     const std::chrono::sys_days day = today + std::chrono::days(i);

@@ -27,7 +27,7 @@ struct Cron {
 /// quarter-hourly. kInvalid names the field.
 Result<Cron> parse_cron(std::string_view text);
 
-/// A place's offset from UTC over time, read from /usr/share/zoneinfo.
+/// A place whose clocks count, by /usr/share/zoneinfo. next_after() sets TZ for a moment: no other thread may read the environment then.
 class TimeZone {
  public:
   TimeZone() = default;  // UTC
@@ -35,16 +35,16 @@ class TimeZone {
   /// "" and "UTC" need no file. kInvalid when there is no such zone on this machine.
   static Result<TimeZone> open(const std::string& name);
 
-  /// Seconds to add to UTC at `at`.
-  [[nodiscard]] std::int64_t offset_at(Instant at) const;
+  /// As the C library's TZ takes it; "" is UTC.
+  [[nodiscard]] const std::string& rule() const { return rule_; }
 
  private:
-  std::string rule_;  // TZ of the C library; "" is UTC
+  std::string rule_;
 };
 
 /// The first whole minute after `after` at which `cron` fires. As the classic cron: when both day fields are restricted, either of them
 /// is enough. Where a clock change skips a local time, a run that names it comes at the change; where one repeats, the run comes once, at
 /// the first. Nothing when no date fits within eight years (30 February).
-[[nodiscard]] std::optional<Instant> next_after(const Cron& cron, Instant after, const TimeZone& zone = {});
+[[nodiscard]] std::optional<Instant> next_after(const Cron& cron, Instant after, const TimeZone& place = {});
 
 }  // namespace nelson

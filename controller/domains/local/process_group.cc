@@ -150,7 +150,6 @@ std::vector<GroupHierarchy> group_hierarchies(std::string_view mountinfo, std::s
       trackers.push_back(used.size() - 1);
   }
   if (!trackers.empty()) used[trackers.front()].tracks = true;
-  std::erase_if(used, [](const GroupHierarchy& each) { return !each.tracks && !each.escapes && !each.cpu && !each.memory; });
   return used;
 }
 

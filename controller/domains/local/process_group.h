@@ -23,7 +23,7 @@ struct GroupHierarchy {
   bool operator==(const GroupHierarchy&) const = default;
 };
 
-/// Which hierarchies are used, given the texts of /proc/self/mountinfo and /proc/self/cgroup. A version 1 hierarchy that limits (cpu,
+/// All hierarchies and which of them are used for what, given the texts of /proc/self/mountinfo and /proc/self/cgroup. A version 1 hierarchy that limits (cpu,
 /// memory) is used only when this process is at its top: a limit that somebody put on us is never left.
 [[nodiscard]] std::vector<GroupHierarchy> group_hierarchies(std::string_view mountinfo, std::string_view own_groups);
 
@@ -38,7 +38,8 @@ struct Limits {
   [[nodiscard]] bool any() const { return cpu_millis > 0 || memory_kib > 0; }
 };
 
-/// The control groups of one stack: `<mount>/nelson/<owner>/<name>/<leaf>` in each hierarchy used. A leaf is "supervisor" or "i<index>".
+/// The control groups of one stack: `<mount>/nelson/<owner>/<name>/<leaf>` in each hierarchy used; removed wherever they are, since
+/// the one who made them may have sat elsewhere. A leaf is "supervisor" or "i<index>".
 class StackGroups {
  public:
   StackGroups() = default;  // no groups

@@ -175,7 +175,8 @@ Result<SchedulerView> LocalScheduler::observe() {
   SchedulerView view;
   const auto names = names_in(paths_.stacks());
   if (!names) {
-    if (errno == ENOENT) return view;
+    // Before the first controller ran there is no folder to look into; later, one that is gone says nothing about what runs.
+    if (errno == ENOENT && options_.read_only) return view;
     return unavailable(paths_.stacks() + ": " + error_text(errno));
   }
   std::vector<std::string> present;
@@ -356,6 +357,8 @@ Status LocalScheduler::start(const Submission& submission, const LocalDocument& 
     const auto former = read_submission(folder);
     if (!former) return unavailable(folder + kSubmissionFile + " cannot be read; look what it is, then remove the folder");
     if (former->owner != options_.owner) return conflict(submission.stack + " belongs to " + former->owner);
+    const auto state = read_state(folder);
+    if (state && state->running.stopping) return conflict(submission.stack + " is being stopped");
     if (former->incarnation == wanted.incarnation && former->document_digest == digest) {
       wanted.mark = former->mark;
       if (Status written = write_text(folder + kSubmissionFile, to_text(wanted), 0600, false); !written) return written;

@@ -386,6 +386,8 @@ Running Supervisor::view() const {
   running.document_digest = stack_.submission.document_digest;
   running.count = count_;
   for (const auto& [index, each] : instances_) running.instances.push_back(each->view());
+  for (Instance& each : running.instances)
+    if (each.detail.empty() && !save_problem_.empty()) each.detail = "its state cannot be saved: " + save_problem_;
   running.stopping = mode_ == Mode::kStopping;
   running.child_running = job_.in_run && !instances_.empty();
   running.last_run = job_.last;
@@ -411,6 +413,7 @@ void Supervisor::save() {
   const bool durable = job_.last != saved_result_;
   const Status saved = write_text(folder_ + kStateFile, to_text(state), 0600, durable);
   const std::string problem = saved ? "" : saved.error().message;
+  if (problem != save_problem_) dirty_ = true;
   if (problem != save_problem_) stack_.say(saved ? "state saved again" : "state not saved: " + problem);
   save_problem_ = problem;
   if (saved) saved_result_ = job_.last;

@@ -260,6 +260,9 @@ void SupervisedInstance::look_for_end(Clock::time_point now) {
   end_.text = !failed.empty() ? failed
               : exited        ? "exit status " + std::to_string(info.si_status)
                               : "killed by " + signal_name(info.si_status);
+  if (info.si_code == CLD_KILLED && info.si_status == SIGKILL && phase_ == Phase::kLive && stack_.document.memory_kib > 0 &&
+      missed_.empty())
+    end_.text += ", perhaps for going over its memory limit of " + std::to_string(stack_.document.memory_kib) + " KiB";
   end_probes();
   health_ = Health::kUnknown;
   if (phase_ == Phase::kLive) {

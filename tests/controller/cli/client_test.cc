@@ -178,6 +178,7 @@ TEST(WaitCommand, EndsAsTheCommitDoes) {
       {"live at once", {answer("live")}, 0, "live"},
       {"live in the end", {answer("unknown"), answer("progressing"), answer("live")}, 0, "progressing"},
       {"failed", {answer("progressing"), answer("failed")}, 1, "dev/till in local: failed, exit status 1"},
+      {"failed for a moment only", {answer("failed"), answer("progressing"), answer("live")}, 0, "live"},
       {"superseded", {answer("superseded")}, 2, "a newer commit took the place"},
       {"never seen", {answer("unknown")}, 2, "the controller has not seen this commit"},
       {"never done", {answer("progressing")}, 2, "not live within 2 seconds"},

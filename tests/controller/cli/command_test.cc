@@ -39,7 +39,7 @@ TEST(CommandLine, SaysWhatIsWrongAndWhatWasMeant) {
       {"help", {"help"}, 0, "  diff [PATH|REV]"},
       {"--help", {"--help"}, 0, "Commands:"},
       {"-h", {"-h"}, 0, "Commands:"},
-      {"help of a command", {"help", "wait"}, 0, "Exit: 0 live everywhere, 1 failed"},
+      {"help of a command", {"help", "wait"}, 0, "Exit: 0 live everywhere, 1 failed for 3 seconds"},
       {"--help after a command", {"wait", "--help"}, 0, "--timeout DURATION"},
       {"help of an unknown command", {"help", "wiat"}, 64, "did you mean \"wait\"?"},
       {"version", {"version"}, 0, "nelson 0."},

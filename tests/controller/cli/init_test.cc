@@ -9,6 +9,8 @@
 #include "controller/cli/init_files.h"
 #include "controller/cli/machine_file.h"
 #include "gitsync/control_files.h"
+#include "gitsync/deployable.h"
+#include "gitsync/manifest.h"
 
 namespace nelson::cli {
 namespace {
@@ -39,16 +41,30 @@ TEST(InitFiles, AreReadWithoutAnyProblem) {
   }
 }
 
-TEST(InitFiles, TheExampleRepositoryReads) {
+/// The indented text of the README that begins with `first`.
+std::string example(const std::string& first) {
   std::string readme;
   for (const auto& [path, content] : control_files("/srv/nelson", kId, ""))
     if (path == "repositories/README.md") readme = content;
-  std::istringstream lines(readme.substr(readme.find("    url:")));
+  const std::size_t begin = readme.find("    " + first);
+  if (begin == std::string::npos) return "";
+  std::istringstream lines(readme.substr(begin));
   std::string yaml;
   for (std::string line; std::getline(lines, line) && line.starts_with("    ");) yaml += line.substr(4) + '\n';
-  const ControlReading reading = read_control_file("repositories/shop.yml", yaml);
-  for (const Problem& problem : reading.problems) ADD_FAILURE() << to_string(problem);
-  EXPECT_TRUE(reading.object);
+  return yaml;
+}
+
+TEST(InitFiles, TheExamplesInTheReadmeRead) {
+  const ControlReading repository = read_control_file("repositories/shop.yml", example("url:"));
+  for (const Problem& problem : repository.problems) ADD_FAILURE() << to_string(problem);
+  EXPECT_TRUE(repository.object);
+  const ManifestReading manifest = read_manifest(example("# .nelson.yml"));
+  for (const Problem& problem : manifest.problems) ADD_FAILURE() << to_string(problem);
+  EXPECT_TRUE(manifest.manifest);
+  const DeployableReading deployable = read_deployable(example("# hello.deployable.yml"));
+  for (const Problem& problem : deployable.problems) ADD_FAILURE() << to_string(problem);
+  ASSERT_TRUE(deployable.deployable);
+  EXPECT_TRUE(is_for(*deployable.deployable, "hello"));
 }
 
 class Init : public testing::Test {

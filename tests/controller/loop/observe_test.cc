@@ -132,6 +132,7 @@ TEST(ClaimRules, DecideWhoMayChangeADomain) {
        unavailable("mirror is corrupt")},
       {"another owner's", Claim{"them", "file:///theirs", head}, "belongs to another control repository (file:///theirs", false},
       {"a copy at another address", Claim{"us", "file:///original", head}, "moved_from", false},
+      {"the same place, written as a path", Claim{"us", "/control", head}, "", true},
       {"moved, as owner.yml says", Claim{"us", "file:///old", head}, "", true},
   };
   for (const ClaimCase& c : cases) {

@@ -55,6 +55,10 @@ class Server(http.server.ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 128
 
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a health check goes when it has seen the status
+            super().handle_error(request, client_address)
+
 
 def main():
     server = Server(("127.0.0.1", int(os.environ["NELSON_PORT_DEFAULT"])), Handler)

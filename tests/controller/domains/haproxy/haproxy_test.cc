@@ -438,15 +438,37 @@ TEST_F(Changes, AConfigurationThatHaproxyRefusesLeavesTheEarlierOneInForce) {
   // The first time it may only be gathered with others to come.
   Status served;
   EXPECT_TRUE(eventually([&] { return !(served = balancer_->serve(wrong)).ok(); }));
+  const Route fine = route({{kNewer, {&new_}, 100}}, true, "fine");
   ASSERT_FALSE(served.ok());
   EXPECT_EQ(served.error().kind, ErrorKind::kInvalid);
   EXPECT_NE(served.error().message.find("HAProxy refuses this configuration, the earlier one stays in force"), std::string::npos)
       << served.error().message;
   EXPECT_LT(served.error().message.size(), 2000u);
+  // Asked for together with it, another is served all the same.
+  for (int i = 0; i < 3; ++i) {
+    const bool told = !balancer_->serve(wrong).ok();
+    EXPECT_TRUE(balancer_->serve(fine).ok());
+    EXPECT_EQ(look().routes, (std::vector{at(20), fine})) << told;
+  }
+  EXPECT_TRUE(balancer_->unserve(fine.key).ok());
   EXPECT_EQ(look().routes, std::vector{at(20)});
   EXPECT_EQ(ask(100)[kNew], 20);
   ASSERT_NO_FATAL_FAILURE(serve(at(70)));
   EXPECT_EQ(ask(100)[kNew], 70);
+}
+
+TEST_F(Changes, AreMadeWhileOtherStacksHaveNoHealthyInstance) {
+  new_.set_sick(true);
+  Route hopeless = route({{kNewer, {&new_}, 100}}, true, "search");
+  ASSERT_NO_FATAL_FAILURE(serve(hopeless));
+  ASSERT_TRUE(eventually([&] { return worker_says("show stat").find("DOWN") != std::string::npos; }));
+  // Workers complain of the sick one at any time, also while a reload is under way.
+  for (const int instances : {1, 2, 1, 2}) {
+    Route fine = route({{kOld, std::vector<Instance*>(static_cast<std::size_t>(instances), &old_), 100}});
+    ASSERT_NO_FATAL_FAILURE(serve(fine));
+    EXPECT_EQ(look().routes, (std::vector{fine, hopeless}));
+    ASSERT_EQ(::kill(processes().worker, 0), 0);
+  }
 }
 
 TEST_F(Changes, AnHaproxyWithoutRoutesEnds) {

@@ -102,11 +102,11 @@ bool supervises(pid_t pid, const std::string& folder) {
          read_text("/proc/" + std::to_string(pid) + "/cmdline", 65536).value_or("").find(folder + '\0') != std::string::npos;
 }
 
-/// A range of ports of this test process: tests that run side by side stay apart.
+/// A range of ports of this test process: tests that run side by side stay apart, and below what others choose.
 PortRange some_ports() {
   static std::atomic<unsigned> next{0};
-  const unsigned slot = (static_cast<unsigned>(::getpid()) * 7 + next++) % 290;
-  const auto first = static_cast<std::uint16_t>(3000 + slot * 100);
+  const unsigned slot = (static_cast<unsigned>(::getpid()) * 7 + next++) % 165;
+  const auto first = static_cast<std::uint16_t>(3300 + slot * 100);
   return {first, static_cast<std::uint16_t>(first + 99)};
 }
 

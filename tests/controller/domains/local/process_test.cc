@@ -116,13 +116,15 @@ TEST(ProcessGroups, HierarchiesAreChosen) {
   const H pids{"/sys/fs/cgroup/pids", false, true, false, false, false};
   const H pids_left{"/sys/fs/cgroup/pids", false, true, true, false, false};
   const H systemd_left{"/sys/fs/cgroup/systemd", false, false, true, false, false};
+  const H systemd{"/sys/fs/cgroup/systemd", false, false, false, false, false};
+  const H memory_left_alone{"/sys/fs/cgroup/memory", false, false, false, false, false};
   const std::string top = "4:cpu,cpuacct:/\n3:memory:/\n2:pids:/\n1:name=systemd:/\n";
   const std::vector<Case> cases{
-      {"at the top of version 1: limits, tracks by pids", kVersion1Mounts, top, {cpu, memory, pids}},
+      {"at the top of version 1: limits, tracks by pids", kVersion1Mounts, top, {cpu, memory, pids, systemd}},
       {"in a service's groups: leaves what only counts, never a limit that somebody set",
        kVersion1Mounts,
        "4:cpu,cpuacct:/\n3:memory:/limited\n2:pids:/service\n1:name=systemd:/service\n",
-       {cpu, pids_left, systemd_left}},
+       {cpu, memory_left_alone, pids_left, systemd_left}},
       {"no groups at all", "34 29 0:30 / /proc rw - proc proc rw\n", "", {}},
       {"version 2 tracks",
        "30 29 0:26 / /nowhere/cgroup rw - cgroup2 cgroup2 rw\n",

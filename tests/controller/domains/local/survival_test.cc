@@ -1,7 +1,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -227,10 +228,12 @@ TEST(Survival, DamagedFilesAreNamedAndStartNothingTwice) {
   ASSERT_TRUE(world.wait_well(launch.stack, 1));
   ASSERT_TRUE(world.signal_supervisor(launch.stack, SIGKILL));
   ASSERT_TRUE(eventually([&] { return world.alive(launch.stack).empty(); }));
+  const std::string submission = read_text(stack_folder(world, launch.stack) + kSubmissionFile).value_or("");
   ASSERT_TRUE(write_text(stack_folder(world, launch.stack) + kSubmissionFile, "{ not json", 0600, false));
   const Status refused = world.run(launch);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("submission.json"), std::string::npos) << refused.error().message;
+  ASSERT_TRUE(write_text(stack_folder(world, launch.stack) + kSubmissionFile, submission, 0600, false));
 }
 
 TEST(Survival, ASilentSupervisorIsReportedAndHarmsNobodyElse) {
@@ -323,6 +326,60 @@ TEST(Survival, NonsenseOnTheSocketHarmsNothing) {
   EXPECT_EQ(world.ever(launch.stack), 1U);
 }
 
+/// A disk of half a MiB at `path`, gone with the object.
+class SmallDisk {
+ public:
+  explicit SmallDisk(std::string path) : path_(std::move(path)) {
+    ::mkdir(path_.c_str(), 0711);
+    mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", 0, "size=512k,mode=0711") == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] bool mounted() const { return mounted_; }
+  void fill() const {
+    std::ofstream file(path_ + "/filler");
+    const std::string block(4096, 'x');
+    while (file.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+  void empty() const { ::unlink((path_ + "/filler").c_str()); }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+TEST(Survival, AFullDiskIsNamedAndStopsNothingThatRuns) {
+  LocalWorld world;
+  const SmallDisk disk(world.domain());
+  if (!disk.mounted()) GTEST_SKIP() << "no file system can be mounted here";
+  const Launch launch = world.launch("full");
+  ASSERT_TRUE(world.run(launch, 1));
+  ASSERT_TRUE(world.wait_well(launch.stack, 1));
+  disk.fill();
+  const Status refused = world.run(world.launch("another"));
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("No space left on device"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find(world.domain()), std::string::npos) << refused.error().message;
+  EXPECT_EQ(world.well(launch.stack), 1U);
+  ASSERT_EQ(::kill(world.alive(launch.stack).at(0), SIGKILL), 0);
+  ASSERT_TRUE(world.wait_well(launch.stack, 1)) << "what crashes is still restarted";
+  ASSERT_TRUE(world.run(launch, 2));
+  ASSERT_TRUE(eventually([&] {
+    const auto running = world.running(launch.stack);
+    return running && running->instances.size() == 2 &&
+           running->instances[1].detail.find("cannot be saved: " + world.domain()) != std::string::npos;
+  }));
+  disk.empty();
+  ASSERT_TRUE(eventually([&] {
+    const auto running = world.running(launch.stack);
+    return running && running->instances.size() == 2 && running->instances[1].detail.empty();
+  })) << "and it is over when there is room again";
+  ASSERT_TRUE(world.scheduler().ensure_absent(launch.stack, 1));
+  ASSERT_TRUE(world.wait_gone(launch.stack));
+}
+
 /// A group of a test's own in each hierarchy where one can be made.
 class TestGroups {
  public:
@@ -363,7 +420,7 @@ TEST(Survival, InstancesOutliveTheControllersSessionAndGroup) {
   ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);
   ASSERT_EQ(::pipe2(go, O_CLOEXEC), 0);
   const Fd from(out[0]);
-  Fd to(go[1]);
+  const Fd to(go[1]);
   const pid_t controller = ::fork();
   if (controller == 0) {
     char c = 0;
@@ -375,7 +432,9 @@ TEST(Survival, InstancesOutliveTheControllersSessionAndGroup) {
   ::close(out[1]);
   ::close(go[0]);
   groups.take_in(controller);
-  to.reset();
+  ASSERT_EQ(::write(to.get(), "x", 1), 1);
+  pollfd said{from.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&said, 1, 30'000), 1);
   char text[6] = {};
   ASSERT_EQ(::read(from.get(), text, 5), 5) << "the controller did not start the stack";
   ASSERT_TRUE(eventually([&] { return world.alive(launch.stack).size() == 2; }));
