@@ -86,6 +86,7 @@ struct Watched {
   std::optional<Failure> trouble;
   int failures = 0;
   bool in_flight = false, slow = false;
+  bool again = false;  // asked for while a poll was under way, which may have missed what the asker knows of
   milliseconds patience{};
   Clock::time_point due{}, sent{};
 };
@@ -185,6 +186,7 @@ class GitsyncImpl final : public Gitsync {
 
   void launch(bool all, Clock::time_point began) {
     const auto consider = [&](Watched& watched) {
+      watched.again = watched.again || (all && watched.in_flight);
       if (!watched.in_flight && (all || (watched.due <= Clock::now() && watched.sent < began))) send(watched);
     };
     consider(control_);
@@ -380,6 +382,7 @@ class GitsyncImpl final : public Gitsync {
       failed(watched, std::move(*finding.failure));
     } else {
       succeeded(watched, finding);
+      if (std::exchange(watched.again, false)) watched.due = watched.sent = {};
     }
   }
 

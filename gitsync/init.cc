@@ -66,7 +66,8 @@ Status create_control_repository(const std::string& folder, const std::vector<st
     return invalid(folder + " is there and is not an empty folder; name a new one");
   for (const auto& [path, content] : files)
     if (!inside(path)) return invalid("`" + path + "` is not a path inside " + folder);
-  git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+  git_repository_init_options options;
+  git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
   options.flags = GIT_REPOSITORY_INIT_MKDIR | GIT_REPOSITORY_INIT_MKPATH;
   options.initial_head = "main";
   git::Handle<git_repository> repository;

@@ -14,13 +14,27 @@ namespace nelson::git {
 // The questions that a Git child answers. Each request type names its answer. `repository` is a folder: a mirror of ours, or somebody's
 // repository for `nelson diff`. Ids are 40 hexadecimal digits.
 
+// A sanitizer's own memory would meet the memory bounds long before ours does.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 /// Bounds of spec/hardening 7, enforced in the child.
 inline constexpr std::size_t kMaximumReferences = 10'000;
 inline constexpr std::uint64_t kMaximumPackBytes = 256ULL << 20;
 inline constexpr std::uint64_t kMaximumObjects = 100'000;
 inline constexpr std::uint64_t kMaximumAddressGrowth = 256ULL << 20;
-inline constexpr std::uint64_t kMaximumListGrowth = 64ULL << 20;  // resident growth of a child that is still listing refs
-inline constexpr std::uint32_t kProcessorSeconds = 30;            // per request
+inline constexpr std::uint64_t kMaximumListGrowth = (kSanitized ? 512ULL : 64ULL)
+                                                    << 20;  // resident growth of a child that is still listing refs
+inline constexpr std::uint32_t kProcessorSeconds = 30;      // per request
 inline constexpr std::uint32_t kHistoryLength = 1'000;
 inline constexpr std::size_t kMaximumEntries = 10'000;   // files of interest in one tree
 inline constexpr std::size_t kMaximumVisited = 500'000;  // entries looked at to find them

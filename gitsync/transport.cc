@@ -403,7 +403,8 @@ Reply<git_repository*> create_mirror(Mirrors& mirrors, const std::string& path) 
   mirrors.close(path);
   std::error_code error;
   fs::remove_all(path, error);
-  git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+  git_repository_init_options options;
+  git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
   options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKDIR | GIT_REPOSITORY_INIT_MKPATH;
   options.mode = 0700;
   Handle<git_repository> repository;
@@ -427,7 +428,8 @@ Reply<git_repository*> open_mirror(Mirrors& mirrors, const PollRequest& request,
 }
 
 git_remote_callbacks callbacks_of(Session& session) {
-  git_remote_callbacks callbacks = GIT_REMOTE_CALLBACKS_INIT;
+  git_remote_callbacks callbacks;
+  git_remote_init_callbacks(&callbacks, GIT_REMOTE_CALLBACKS_VERSION);
   callbacks.credentials = give_credential;
   callbacks.certificate_check = check_certificate;
   callbacks.transfer_progress = watch_transfer;
@@ -450,13 +452,15 @@ Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::
   const PollRequest& request = session.request;
   Handle<git_remote> remote;
   // Without SKIP_INSTEADOF each remote would leak a snapshot of the configuration, which we keep empty anyway.
-  git_remote_create_options create = GIT_REMOTE_CREATE_OPTIONS_INIT;
+  git_remote_create_options create;
+  git_remote_create_options_init(&create, GIT_REMOTE_CREATE_OPTIONS_VERSION);
   create.repository = repository;
   create.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF | GIT_REMOTE_CREATE_SKIP_DEFAULT_FETCHSPEC;
   if (git_remote_create_with_opts(remote.out(), request.url.c_str(), &create) != 0)
     return failure(ErrorKind::kUnavailable, kMirrorDamaged, "the mirror cannot be used: " + last_error(),
                    "the mirror is fetched anew");
-  git_remote_connect_options connect = GIT_REMOTE_CONNECT_OPTIONS_INIT;
+  git_remote_connect_options connect;
+  git_remote_connect_options_init(&connect, GIT_REMOTE_CONNECT_OPTIONS_VERSION);
   connect.callbacks = callbacks_of(session);
   connect.proxy_opts.type = GIT_PROXY_AUTO;
   // NONE still follows redirects on the same host, and INITIAL would follow those to another.
@@ -476,7 +480,8 @@ Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::
   const Moves moves = moves_of(repository, *listing);
   if (!moves.set.empty()) {
     remove_leftovers(repository);
-    git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
+    git_fetch_options options;
+    git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
     options.callbacks = connect.callbacks;
     options.proxy_opts = connect.proxy_opts;
     options.follow_redirects = connect.follow_redirects;

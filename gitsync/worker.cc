@@ -105,7 +105,7 @@ class Worker {
   /// Whether this answer is the last one, which is said ahead of it.
   [[nodiscard]] bool spent() const {
     return served_ >= kRequestsOfOneLife || authority_changes() >= kAuthorityChangesOfOneLife ||
-           address_space() > base_ + kGrowthOfOneLife;
+           (!kSanitized && address_space() > base_ + kGrowthOfOneLife);
   }
 
   bool serve(Frame& frame) {
@@ -174,7 +174,7 @@ int git_worker_main() {
   if (::fstat(git::kSocket, &about) != 0 || !S_ISSOCK(about.st_mode)) return 64;  // not started by a controller
   try {
     if (!git::start_library()) return 1;
-    git::limit(RLIMIT_AS, git::address_space() + git::kMaximumAddressGrowth);
+    if (!git::kSanitized) git::limit(RLIMIT_AS, git::address_space() + git::kMaximumAddressGrowth);
     return git::Worker().run();
   } catch (const std::exception&) {
     return 1;

@@ -22,15 +22,9 @@ using Json = nlohmann::ordered_json;
 inline Json to_json(const std::string& value) { return value; }
 inline Json to_json(bool value) { return value; }
 template <class T>
-  requires std::is_arithmetic_v<T>
-Json to_json(T value) {
-  return value;
-}
+requires std::is_arithmetic_v<T> Json to_json(T value) { return value; }
 template <class Enum>
-  requires std::is_enum_v<Enum>
-Json to_json(Enum value) {
-  return std::string(name_of(value));
-}
+requires std::is_enum_v<Enum> Json to_json(Enum value) { return std::string(name_of(value)); }
 inline Json to_json(Duration value) { return value.count(); }
 inline Json to_json(Instant value) { return format_instant(value); }
 template <class T>
@@ -79,12 +73,10 @@ Json to_json(const T& value) {
 inline void from_json(const Json& json, std::string& value) { value = json.get<std::string>(); }
 inline void from_json(const Json& json, bool& value) { value = json.get<bool>(); }
 template <class T>
-  requires std::is_arithmetic_v<T>
-void from_json(const Json& json, T& value) {
-  value = json.get<T>();
-}
+requires std::is_arithmetic_v<T>
+void from_json(const Json& json, T& value) { value = json.get<T>(); }
 template <class Enum>
-  requires std::is_enum_v<Enum>
+requires std::is_enum_v<Enum>
 void from_json(const Json& json, Enum& value) {
   const auto found = from_name<Enum>(json.get<std::string>());
   if (!found) throw std::invalid_argument("unknown word \"" + json.get<std::string>() + '"');

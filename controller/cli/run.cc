@@ -233,7 +233,8 @@ class Controller {
     }
     add_git(view);
     add_numbers(view);
-    server_->publish(build_view(std::move(view)));
+    view_ = build_view(std::move(view), view_);
+    server_->publish(view_);
   }
 
   void add_git(ViewInput& view) {
@@ -283,7 +284,8 @@ class Controller {
   std::uint64_t begun_ = 0, failed_ = 0;
   std::optional<std::pair<std::string, Instant>> git_error_;
   Reporter reporter_;
-  std::mutex mutex_;  // of loop_ and git_ being there, for the signals' thread
+  std::shared_ptr<const View> view_;  // the last one shown: the next shares what did not change
+  std::mutex mutex_;                  // of loop_ and git_ being there, for the signals' thread
 
   // In the order of making; let go in reverse.
   std::unique_ptr<Store> store_;

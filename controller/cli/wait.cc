@@ -61,7 +61,7 @@ int run_wait(const Invocation& invocation, Terminal& terminal) {
 
   const auto deadline = steady_clock::now() + std::min<Duration>(*timeout, std::chrono::hours(24 * 365));
   std::string told, last = "the controller never answered";
-  std::optional<steady_clock::time_point> failed_since;
+  auto fine_until = steady_clock::now();  // the last time it had not failed
   for (;;) {
     const auto answer = get_json(*address, "/v1/commits/" + commit);
     const std::string state = answer ? text_of(*answer, "state") : "";
@@ -73,11 +73,8 @@ int run_wait(const Invocation& invocation, Terminal& terminal) {
     if (state == "live") return kExitOk;
     const auto now = steady_clock::now();
     const bool out_of_time = now + kPause > deadline;
-    if (state != "failed")
-      failed_since.reset();
-    else if (!failed_since)
-      failed_since = now;
-    if (failed_since && (out_of_time || now - *failed_since >= kFailedFor)) return kExitChanges;
+    if (state != "failed") fine_until = now;
+    if (state == "failed" && (out_of_time || now - fine_until >= kFailedFor)) return kExitChanges;
     if (state == "superseded") return fail(terminal, kExitBad, "a newer commit took the place of this one before it was live");
     if (out_of_time)
       return fail(terminal, kExitBad,

@@ -48,7 +48,7 @@ void tell(const Done& done) {
 
 Engine::Engine(EngineParts parts) : parts_(std::move(parts)), watch_(*parts_.clock, parts_.store->last_instant()) {}
 
-Result<PassReport> Engine::pass(std::shared_ptr<const Desired> desired) {
+Result<const PassReport*> Engine::pass(std::shared_ptr<const Desired> desired) {
   const std::shared_ptr<const Desired> before = last_.desired;
   last_.done.clear();
   last_.begun = 0;
@@ -70,7 +70,7 @@ Result<PassReport> Engine::pass(std::shared_ptr<const Desired> desired) {
   if (Status decided = decide(before, std::move(observed)); !decided) return decided.error();
   if (Status acted = act(); !acted) return acted.error();
   if (Status reported = report(); !reported) return reported.error();
-  return last_;
+  return &last_;
 }
 
 /// A new revision of what failed is a new try.

@@ -53,8 +53,8 @@ class Engine {
   explicit Engine(EngineParts parts);
 
   /// One pass towards `desired`. An error ends the process: kConflict when another controller holds a domain (only in the first passes;
-  /// later it is reported), kInternal when store or lock can no longer be trusted.
-  Result<PassReport> pass(std::shared_ptr<const Desired> desired);
+  /// later it is reported), kInternal when store or lock can no longer be trusted. What is returned stays until the next pass.
+  Result<const PassReport*> pass(std::shared_ptr<const Desired> desired);
 
  private:
   void forgive(const Desired& desired);

@@ -36,10 +36,10 @@ Status Loop::run() {
     const auto began = steady_clock::now();
     auto at = began + options_.full_pass;
     if (const auto desired = desired_()) {
-      const Result<PassReport> report = engine_.pass(desired);
+      const Result<const PassReport*> report = engine_.pass(desired);
       if (!report) return report.error();
-      report_(&*report);
-      at = next_pass(*report);
+      report_(*report);
+      at = next_pass(**report);
     } else {
       report_(nullptr);
     }

@@ -139,7 +139,8 @@ DomainAnswers ask(Domain& domain) {
   out.discovery = domain.discovery->observe();
   out.balances = domain.balancer != nullptr;
   out.balancer = out.balances ? domain.balancer->observe() : Result<BalancerView>(BalancerView{});
-  out.balancer_absent_reason = domain.balancer_absent_reason;
+  // Who asked for none misses nothing.
+  if (domain.settings.balancer != "none") out.balancer_absent_reason = domain.balancer_absent_reason;
   return out;
 }
 

@@ -42,7 +42,7 @@ class Performer {
   }
 
   Status operator()(const Note& note) {
-    return change(note.stack, [this, &note](StackRecord& record) { stamp(record, note.fact); });
+    return change(note.stack, [this, &note](StackRecord& record) { stamp(record, note.fact, now_); });
   }
 
   Status operator()(const Shift& shift) {
@@ -73,17 +73,7 @@ class Performer {
     return domain_.scheduler->ensure_absent(remove.stack, remove.incarnation);
   }
 
-  Status operator()(const Bury& bury) {
-    return change(bury.stack, [](StackRecord& record) {
-      record.removed = true;
-      record.launched.reset();
-      record.ready.reset();
-      record.kept_no_longer_since.reset();
-      record.retiring.reset();
-      record.document.clear();
-      record.settings = {};
-    });
-  }
+  Status operator()(const Bury& effect) { return change(effect.stack, bury); }
 
  private:
   [[nodiscard]] const StackRecord* find(const std::string& stack) const {
@@ -122,33 +112,6 @@ class Performer {
       return conflict(record.stack + " is recorded as incarnation " + std::to_string(record.incarnation) + ", not " +
                       std::to_string(incarnation));
     return domain_.scheduler->ensure_present({record.stack, incarnation, record.document, count});
-  }
-
-  void stamp(StackRecord& record, Fact fact) const {
-    // What is stamped stays, unless it lies in the future of a clock that was set back (semantics 6).
-    const auto once = [this](std::optional<Instant>& at) {
-      if (!at || *at > now_) at = now_;
-    };
-    switch (fact) {
-      case Fact::kReady:
-        return once(record.ready);
-      case Fact::kKeptNoLonger:
-        return once(record.kept_no_longer_since);
-      case Fact::kKeptAgain:
-        return record.kept_no_longer_since.reset();
-      case Fact::kRetiring:
-        return once(record.retiring);
-      case Fact::kRetiringIdle:
-        return once(record.retiring), once(record.tombstone);
-      case Fact::kTombstoneDropped:
-        return record.tombstone.reset(), record.reversed.reset();
-      case Fact::kJobSucceeded:
-        record.job_result = JobResult::kSucceeded;
-        return;
-      case Fact::kJobFailed:
-        record.job_result = JobResult::kFailed;
-        return;
-    }
   }
 
   Domain& domain_;

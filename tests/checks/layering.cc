@@ -40,7 +40,8 @@ struct Library {
 
 const std::vector<Library>& libraries() {
   static const std::vector<Library> kLibraries = {
-      {"openssl/", {"state/model/digest.cc", "tests"}, "libssl-dev"},
+      // Digests are nobody's trade here; a hashed known_hosts entry is an HMAC.
+      {"openssl/", {"state/model/digest.cc", "gitsync/known_hosts.cc", "tests"}, "libssl-dev"},
       {"lmdb.h", {"state", "tests/state"}, "liblmdb-dev"},
       {"git2", {"gitsync", "tests/gitsync"}, "libgit2-dev"},
       {"yaml-cpp/", {"gitsync", "tests/gitsync"}, "libyaml-cpp-dev"},
@@ -73,7 +74,7 @@ bool is_system(const std::string& include) {
   static const std::regex kSystem(
       "(sys|linux|net|netinet|arpa|asm)/[a-z0-9_]+\\.h|"
       "(assert|dirent|errno|fcntl|fnmatch|glob|grp|libgen|limits|locale|netdb|poll|pthread|pty|pwd|regex|resolv|sched|semaphore|"
-      "signal|spawn|"
+      "malloc|signal|spawn|"
       "stdint|stdio|stdlib|string|strings|syslog|termios|time|ucontext|ulimit|unistd|utime|utmp|wait|execinfo)\\.h");
   return std::regex_match(include, kSystem);
 }

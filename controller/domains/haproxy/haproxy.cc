@@ -114,10 +114,12 @@ class Haproxy final : public Balancer {
     if (options_.read_only) return read_only();
     if (Status fit = check(route); !fit) return fit;
     if (Status late = take_failure(route.key); !late) return late;
-    const auto known = wanted_.find(route.key);
-    if (known != wanted_.end() && same_structure(known->second.route, route)) return weigh(known->second, route);
-    auto bound = bind(route);
+    auto bound = place(route);
     if (!bound) return bound.error();
+    const auto known = wanted_.find(route.key);
+    if (known != wanted_.end() && same_structure(known->second.route, route) && known->second.addresses == bound->addresses)
+      return weigh(known->second, route);
+    if (Status free = can_listen(*bound); !free) return free;
     if (Status written = write_weights(route); !written) return written;
     wanted_[route.key] = std::move(*bound);
     return change(route.key);
@@ -167,7 +169,7 @@ class Haproxy final : public Balancer {
   void read_percents(Route& route) const {
     const auto text = read_file(folder_ + "/" + map_name(route.key), 1 << 20);
     if (!text) return;
-    std::string lines = *text;
+    const std::string& lines = *text;
     MapLines pairs;
     for (std::size_t begin = 0; begin < lines.size();) {
       const std::size_t end = std::min(lines.find('\n', begin), lines.size());
@@ -209,19 +211,25 @@ class Haproxy final : public Balancer {
 
   // ---- changes
 
-  /// Finds the addresses of a route's ports, and whether they can be had.
-  Result<Bound> bind(const Route& route) {
+  /// Finds the addresses of a route's ports.
+  [[nodiscard]] Result<Bound> place(const Route& route) const {
     Bound bound{route, {}};
     for (const Port& port : route.ports) {
       auto address = options_.address_of(route.key, port);
       if (!address) return address.error();
       bound.addresses.push_back(std::move(*address));
     }
+    return bound;
+  }
+
+  /// Whether nobody but our HAProxy listens where the route is to be found.
+  [[nodiscard]] Status can_listen(const Bound& bound) const {
     if (!running_) server_.end_lost([&] { return are_free(bound); });
+    const Route& route = bound.route;
     for (std::size_t i = 0; i < bound.addresses.size(); ++i)
       if (!listens_at(route.key, route.ports[i], bound.addresses[i]) && !is_free(bound.addresses[i]))
         return taken(route.key, route.ports[i], bound.addresses[i]);
-    return bound;
+    return {};
   }
 
   static bool is_free(const Endpoint& address) { return is_free_port(address.host, address.number); }

@@ -190,7 +190,7 @@ Result<SchedulerView> LocalScheduler::observe() {
       continue;
     }
     if (auto running = observe_stack(name, *submission, until)) view.stacks.push_back({name, *std::move(running)});
-    present.push_back(name);
+    if (::access(paths_.stack(name).c_str(), F_OK) == 0) present.push_back(name);
   }
   if (!options_.read_only) tidy(present);
   return view;

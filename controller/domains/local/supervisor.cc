@@ -441,12 +441,12 @@ int Supervisor::run() {
     const auto most = server_->has_clients() ? seconds(30) : seconds(60);
     const auto wait = until == kNever ? milliseconds(most) : std::chrono::ceil<milliseconds>(until - Clock::now());
     stack_.loop.run_once(std::clamp<milliseconds>(wait, milliseconds(0), most));
-    reap_orphans();
   }
   const bool for_good = mode_ == Mode::kStopping;
   stack_.say("ends");
-  if (for_good) remove_folder();
+  // The folder last: while it is there, a scheduler finishes what this process could not.
   stack_.groups.leave_and_remove();
+  if (for_good) remove_folder();
   return 0;
 }
 

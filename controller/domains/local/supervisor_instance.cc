@@ -23,7 +23,8 @@ using std::chrono::seconds;
 constexpr auto kNever = SupervisedInstance::Clock::time_point::max();
 constexpr auto kSettled = seconds(60);  // having run so long, a crash is a first one again
 constexpr auto kLongestPause = seconds(60);
-constexpr auto kLookAgain = milliseconds(20);       // at what is being killed
+constexpr auto kLookAgain = milliseconds(10);  // at what is being ended, and twice as long after each look
+constexpr auto kLookAgainAtMost = milliseconds(160);
 constexpr auto kPatience = seconds(5);              // before a check that has not passed yet counts as failing
 constexpr auto kEagerInterval = milliseconds(200);  // between checks until the first one passes
 constexpr auto kShortestInterval = milliseconds(100);
@@ -86,6 +87,7 @@ void SupervisedInstance::unwant() {
   const auto now = Clock::now();
   kill_at_ = now + stack_.document.stop_grace;
   look_again_ = now + kLookAgain;
+  look_pause_ = kLookAgain;
   signal_all(SIGTERM);
 }
 
@@ -270,6 +272,7 @@ void SupervisedInstance::look_for_end(Clock::time_point now) {
     signal_all(SIGKILL);
   }
   look_again_ = now;
+  look_pause_ = kLookAgain;
 }
 
 bool SupervisedInstance::is_left_over(pid_t pid) const {
@@ -308,7 +311,8 @@ void SupervisedInstance::clear(Clock::time_point now) {
     phase_ = Phase::kClearing;
   }
   if (phase_ == Phase::kClearing) signal_all(SIGKILL);
-  look_again_ = now + kLookAgain;
+  look_again_ = now + look_pause_;
+  look_pause_ = std::min<Clock::duration>(2 * look_pause_, kLookAgainAtMost);
 }
 
 void SupervisedInstance::finish(Clock::time_point now) {

@@ -134,6 +134,7 @@ class SupervisedInstance {
   Clock::time_point next_start_ = Clock::time_point::max();
   Clock::time_point kill_at_ = Clock::time_point::max();
   Clock::time_point look_again_ = Clock::time_point::max();
+  Clock::duration look_pause_{};
   int quick_failures_ = 0;  // in a row, each within a minute of its start
 
   InstanceState state_ = InstanceState::kStarting;

@@ -56,7 +56,7 @@ class EngineTest : public testing::Test {
     if (!given_ || !(*given_ == desired_)) given_ = std::make_shared<const Desired>(desired_);
     auto report = engine_->pass(given_);
     if (!report) ADD_FAILURE() << report.error().message;
-    return report ? *report : PassReport{};
+    return report ? **report : PassReport{};
   }
 
   /// Waits until a thread of a domain said that something changed.

@@ -110,6 +110,17 @@ TEST_F(Assemble, ADomainWithoutBalancerSaysWhy) {
   EXPECT_NE(domain.balancer.error.find("haproxy is not installed"), std::string::npos);
 }
 
+TEST_F(Assemble, ADomainThatWantsNoBalancerMissesNone) {
+  world_.has_balancer = false;
+  DomainSettings settings;
+  settings.balancer = "none";
+  Domain domain = *world_.open(settings, {});
+  Observed observed;
+  assemble("d", "us", ask(domain), {}, observed);
+  EXPECT_FALSE(observed.domains.at("d").balances);
+  EXPECT_EQ(observed.domains.at("d").balancer, (Source{true, ""}));
+}
+
 struct ClaimCase {
   std::string name;
   std::optional<Claim> claim;

@@ -488,6 +488,38 @@ TEST_F(Changes, TheDeathOfHaproxyIsTold) {
   EXPECT_TRUE(eventually([&] { return changes_ == 1; }));
 }
 
+TEST_F(Changes, AKilledWorkerIsReplaced) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  ASSERT_EQ(::kill(processes().worker, SIGKILL), 0);
+  // The master ends too; until it has, it can only be told that nothing is known.
+  ASSERT_TRUE(eventually([&] {
+    const auto view = balancer_->observe();
+    return view && view->routes.empty();
+  }));
+  ASSERT_TRUE(eventually([&] { return balancer_->serve(at(20)).ok(); }));
+  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(ask(100)[kNew], 20);
+}
+
+TEST_F(Changes, AnHaproxyThatDoesNotAnswerIsNoEmptyBalancer) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  const pid_t master = processes().master;
+  ASSERT_EQ(::kill(master, SIGSTOP), 0);
+  const auto view = balancer_->observe();
+  ASSERT_EQ(::kill(master, SIGCONT), 0);
+  ASSERT_FALSE(view.ok());
+  EXPECT_EQ(view.error().kind, ErrorKind::kUnavailable);
+  EXPECT_EQ(look().routes, std::vector{at(20)});
+}
+
+TEST_F(Changes, AServiceMovesWithItsAddress) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  address_ = free_port();
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  look();
+  EXPECT_EQ(ask(100)[kNew], 20);
+}
+
 TEST_F(Changes, AnHaproxyWhoseSocketWasRemovedIsReplaced) {
   ASSERT_NO_FATAL_FAILURE(serve(at(20)));
   const pid_t lost = processes().master;
