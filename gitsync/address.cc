@@ -1,6 +1,8 @@
 #include "gitsync/address.h"
 
 #include <charconv>
+#include <filesystem>
+#include <system_error>
 
 namespace nelson::git {
 
@@ -118,6 +120,26 @@ Reply<Address> parse_address(std::string_view url) {
 
 std::string host_and_port(const Address& address) {
   return address.host.empty() ? std::string() : address.host + ":" + std::to_string(address.port);
+}
+
+std::string comparable_url(const std::string& url) {
+  const Reply<Address> address = parse_address(url);
+  std::string text = url;
+  if (address && address->transport == Transport::kLocal) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::weakly_canonical(address->path, error);
+    text = error ? address->path : real.string();
+  } else if (const std::size_t scheme = url.find("://"); scheme != std::string::npos) {
+    text = url.substr(scheme + 3);
+    if (const std::size_t at = text.find('@'); at < text.find('/')) text.erase(0, at + 1);
+  } else {
+    if (const std::size_t at = text.find('@'); at < text.find(':')) text.erase(0, at + 1);
+    if (const std::size_t colon = text.find(':'); colon != std::string::npos) text.replace(colon, 1, "/");
+  }
+  while (text.ends_with('/')) text.pop_back();
+  if (text.ends_with("/.git")) text.resize(text.size() - 5);
+  if (text.ends_with(".git")) text.resize(text.size() - 4);
+  return text;
 }
 
 }  // namespace nelson::git

@@ -27,4 +27,7 @@ struct Address {
 /// "example.org:8443"; what connections are counted and slowed by. "" for a local path.
 [[nodiscard]] std::string host_and_port(const Address& address);
 
+/// One form for the urls people write for one repository: host and path, without scheme, user, `.git` and closing slash.
+[[nodiscard]] std::string comparable_url(const std::string& url);
+
 }  // namespace nelson::git

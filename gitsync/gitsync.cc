@@ -15,6 +15,7 @@
 #include "gitsync/address.h"
 #include "gitsync/credentials.h"
 #include "gitsync/lanes.h"
+#include "gitsync/poll_job.h"
 #include "gitsync/reading.h"
 #include "gitsync/resolve.h"
 #include "state/model/digest.h"
@@ -25,11 +26,13 @@ namespace {
 
 using git::Deadline;
 using git::Failure;
+using git::Finding;
+using git::kControl;
 using git::Reply;
+using git::Target;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kControl = "control";
 constexpr auto kPatience = std::chrono::seconds(2);  // with a host that has not listed its refs yet
 constexpr auto kWait = std::chrono::seconds(10);     // of one sync() for a fetch that is under way
 constexpr auto kLongestBackoff = std::chrono::minutes(10);
@@ -41,34 +44,6 @@ std::string mirror_path(const std::string& folder, const std::string& name, cons
 }
 
 std::string now_text() { return format_instant(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())); }
-
-/// What a job needs to know of its repository; a copy, so that the job shares nothing with the owner.
-struct Target {
-  RepositoryFile file;
-  std::string mirror, host;
-  std::uint64_t generation = 0;
-  bool first = false;  // nothing was read yet: begin with what the mirror has
-  bool offline = false;
-  std::string known;
-  git::References references;  // of the reading in force
-  milliseconds deadline{}, list_deadline{};
-};
-
-/// What a job found out. Several may come of one job; the last one ends it.
-struct Finding {
-  std::string name;
-  std::uint64_t generation = 0;
-  bool last = false;
-  bool answered = false;  // the host did
-  bool fetched = false, rebuilt = false, branch_missing = false, empty = false;
-  std::uint64_t ignored = 0;
-  std::string digest;
-  std::optional<Failure> failure;
-  std::optional<git::References> references;
-  std::optional<RepositoryReading> reading;
-  std::optional<git::ControlRepositoryReading> control;
-  milliseconds took{};
-};
 
 /// A watched repository, the control repository included.
 struct Watched {
@@ -142,8 +117,8 @@ class GitsyncImpl final : public Gitsync {
 
   [[nodiscard]] Counters counters() const override {
     Counters out;
-    out.ref_lists = ref_lists_;
-    out.fetches = fetches_;
+    out.ref_lists = poller_.ref_lists();
+    out.fetches = poller_.fetches();
     out.blobs_parsed = parsed_.blobs();
     out.trees_read = parsed_.trees;
     out.children_started = lanes_->children_started();
@@ -205,11 +180,11 @@ class GitsyncImpl final : public Gitsync {
     skipped.name = watched.file.name;
     skipped.generation = watched.generation;
     skipped.last = true;
-    skipped.failure = with_host(
-        git::failure(ErrorKind::kUnavailable, "GitTimeout", "the host did not answer in time", "nelson asks again, more rarely"),
-        target);
-    lanes_->submit({watched.host, watched.slow, [this, target](git::Child& child) { work(child, target); },
-                    [this, skipped] { post(skipped); }});
+    skipped.failure = git::silent_host(target);
+    lanes_->submit(
+        {watched.host, watched.slow,
+         [this, target](git::Child& child) { poller_.run(child, target, [this](Finding finding) { post(std::move(finding)); }); },
+         [this, skipped] { post(skipped); }});
   }
 
   // --- jobs; the lanes' threads ---
@@ -220,123 +195,6 @@ class GitsyncImpl final : public Gitsync {
       findings_.push_back(std::move(finding));
     }
     wake_.notify_all();
-  }
-
-  void work(git::Child& child, const Target& target) {
-    const auto began = Clock::now();
-    Finding finding;
-    finding.name = target.file.name;
-    finding.generation = target.generation;
-    std::optional<git::References> known = target.first ? std::nullopt : std::optional(target.references);
-    if (target.first) known = work_from_mirror(child, target);
-    if (!target.offline) ask_host(child, target, known, finding);
-    finding.last = true;
-    finding.took = std::chrono::duration_cast<milliseconds>(Clock::now() - began);
-    post(std::move(finding));
-  }
-
-  /// After a start: what the mirror has stands until its host has answered. The refs it was read from, if it could be.
-  std::optional<git::References> work_from_mirror(git::Child& child, const Target& target) {
-    git::Source source(child, target.mirror, Clock::now() + target.deadline);
-    git::ReferencesRequest request;
-    request.branch = target.file.branch;
-    Reply<git::References> references = source.ask(request);
-    Finding finding;
-    finding.name = target.file.name;
-    finding.generation = target.generation;
-    if (references && references->head.empty()) {
-      if (!target.offline) return std::nullopt;
-      finding.failure = git::failure(ErrorKind::kUnavailable, "MirrorMissing", "nothing of this repository has been fetched yet",
-                                     "let the controller fetch it first");
-    } else if (!references) {
-      if (!target.offline) return std::nullopt;  // the poll meets the same damage and mends it
-      finding.failure = references.failure();
-    } else {
-      keep_tags(target, *references);
-      finding.references = *references;
-      finding.failure = read(source, target, *references, finding);
-      if (finding.failure && !target.offline) return std::nullopt;
-    }
-    const bool well = !finding.failure;
-    post(std::move(finding));
-    return well ? std::optional(*references) : std::nullopt;
-  }
-
-  /// A mirror may have more tags than this file's pattern takes.
-  static void keep_tags(const Target& target, git::References& references) {
-    std::erase_if(references.tags, [&](const git::Tag& tag) {
-      return target.file.release != ReleaseBy::kTags || !match_tag(target.file.tag_pattern, tag.name).has_value();
-    });
-  }
-
-  std::optional<Failure> read(git::Source& source, const Target& target, const git::References& references, Finding& finding) {
-    if (target.file.name == kControl) {
-      Reply<git::ControlRepositoryReading> reading = git::read_control(source, references.head, parsed_);
-      if (!reading) return reading.failure();
-      finding.control = std::move(*reading);
-    } else {
-      Reply<RepositoryReading> reading = git::read_repository(source, target.file, references, parsed_);
-      if (!reading) return reading.failure();
-      finding.reading = std::move(*reading);
-    }
-    return std::nullopt;
-  }
-
-  void ask_host(git::Child& child, const Target& target, const std::optional<git::References>& known, Finding& finding) {
-    for (const bool again : {false, true}) {
-      finding.failure = poll_once(child, target, known, again, finding);
-      if (!finding.failure || finding.failure->code != git::kMirrorDamaged) break;
-      // Once more with a new mirror; a second damage is the host's doing and waits for the next poll.
-    }
-    if (finding.failure && finding.failure->code == git::kMirrorDamaged)
-      finding.failure =
-          git::failure(ErrorKind::kUnavailable, "HostIncomplete", "what the host sent lacks objects: " + finding.failure->message,
-                       "run git fsck in the repository on the host");
-    if (finding.answered) lanes_->heard(target.host);
-    if (finding.failure && finding.failure->code == "GitTimeout") lanes_->timed_out(target.host);
-  }
-
-  /// A killed child could not say whom it was talking to.
-  static Failure with_host(Failure failure, const Target& target) {
-    constexpr std::string_view kAnonymous = "the host";
-    if (!target.host.empty() && failure.message.starts_with(kAnonymous)) failure.message.replace(0, kAnonymous.size(), target.host);
-    return failure;
-  }
-
-  std::optional<Failure> poll_once(git::Child& child, const Target& target, const std::optional<git::References>& known,
-                                   bool rebuild, Finding& finding) {
-    git::PollRequest request;
-    request.repository = target.mirror;
-    request.url = target.file.url;
-    request.branch = target.file.branch;
-    request.tags = target.file.release == ReleaseBy::kTags;
-    request.tag_pattern = target.file.tag_pattern;
-    request.known = target.first ? "" : target.known;
-    request.rebuild = rebuild;
-    Reply<git::Credentials> credentials = git::read_credentials(target.file.credentials);
-    if (!credentials) return credentials.failure();
-    request.credentials = *credentials;
-    const Deadline now = Clock::now();
-    ++ref_lists_;
-    Reply<git::PollAnswer> answer = child.ask(request, now + target.deadline, now + target.list_deadline);
-    if (!answer) return with_host(answer.failure(), target);
-    finding.answered = true;
-    finding.digest = answer->digest;
-    finding.rebuilt = answer->rebuilt;
-    if (answer->unchanged) return std::nullopt;
-    if (answer->fetched) {
-      ++fetches_;
-      finding.fetched = true;
-    }
-    finding.branch_missing = answer->branch_missing;
-    finding.empty = answer->empty;
-    finding.ignored = answer->ignored;
-    keep_tags(target, answer->references);
-    finding.references = answer->references;
-    if (answer->references.head.empty()) return std::nullopt;
-    if (known && *known == answer->references && !rebuild) return std::nullopt;
-    git::Source source(child, target.mirror, now + target.deadline);
-    return read(source, target, answer->references, finding);
   }
 
   // --- what was found; the owner's thread ---
@@ -595,7 +453,6 @@ class GitsyncImpl final : public Gitsync {
   Clock::time_point last_end_{};
 
   git::Parsed parsed_;
-  std::atomic<std::uint64_t> ref_lists_{0}, fetches_{0};
 
   mutable std::mutex mutex_;  // findings_ and mirrors_
   std::condition_variable wake_;
@@ -603,6 +460,7 @@ class GitsyncImpl final : public Gitsync {
   std::map<std::string, std::string> mirrors_;
 
   std::unique_ptr<git::Lanes> lanes_;
+  git::Poller poller_{parsed_, *lanes_};
 };
 
 Result<Desired> GitsyncImpl::with_overlay(const Overlay& overlay) {
@@ -637,27 +495,6 @@ Result<Desired> GitsyncImpl::with_overlay(const Overlay& overlay) {
   return resolved(all);
 }
 
-/// One form for the urls people write for one repository: host and path, without scheme, user, `.git` and closing slash.
-std::string comparable_url(const std::string& url) {
-  const Reply<git::Address> address = git::parse_address(url);
-  std::string text = url;
-  if (address && address->transport == git::Transport::kLocal) {
-    std::error_code error;
-    const std::filesystem::path real = std::filesystem::weakly_canonical(address->path, error);
-    text = error ? address->path : real.string();
-  } else if (const std::size_t scheme = url.find("://"); scheme != std::string::npos) {
-    text = url.substr(scheme + 3);
-    if (const std::size_t at = text.find('@'); at < text.find('/')) text.erase(0, at + 1);
-  } else {
-    if (const std::size_t at = text.find('@'); at < text.find(':')) text.erase(0, at + 1);
-    if (const std::size_t colon = text.find(':'); colon != std::string::npos) text.replace(colon, 1, "/");
-  }
-  while (text.ends_with('/')) text.pop_back();
-  if (text.ends_with("/.git")) text.resize(text.size() - 5);
-  if (text.ends_with(".git")) text.resize(text.size() - 4);
-  return text;
-}
-
 Result<std::string> GitsyncImpl::repository_at(const std::string& path) {
   if (const Status ready = loaded(); !ready) return ready.error();
   git::OverlayRequest request;
@@ -665,11 +502,11 @@ Result<std::string> GitsyncImpl::repository_at(const std::string& path) {
   request.remotes_only = true;
   const Reply<git::OverlayAnswer> opened = ask_aside(request);
   if (!opened) return git::error_of(opened.failure());
-  std::set<std::string> urls{comparable_url(std::filesystem::absolute(path).lexically_normal().string())};
-  for (const std::string& url : opened->remotes) urls.insert(comparable_url(url));
+  std::set<std::string> urls{git::comparable_url(std::filesystem::absolute(path).lexically_normal().string())};
+  for (const std::string& url : opened->remotes) urls.insert(git::comparable_url(url));
   std::vector<std::string> found;
   for (const auto& [name, watched] : watched_)
-    if (urls.contains(comparable_url(watched.file.url))) found.push_back(name);
+    if (urls.contains(git::comparable_url(watched.file.url))) found.push_back(name);
   if (found.empty()) {
     // By the units its manifests declare.
     std::set<std::string> units;

@@ -58,4 +58,7 @@ struct ControlRepositoryReading {
 };
 Reply<ControlRepositoryReading> read_control(Source& source, const std::string& commit, Parsed& parsed);
 
+/// What is said of a file whose bytes were never asked for.
+[[nodiscard]] Problem file_too_big();
+
 }  // namespace nelson::git

@@ -36,7 +36,7 @@ broken() {
 wait_for() { # seconds, what is waited for, command...: looks several times a second
   local until=$((SECONDS + $1)) what=$2
   shift 2
-  until "$@" >/dev/null 2>&1; do
+  until ("$@") >/dev/null 2>&1; do # in a shell of its own, so that what ends us meanwhile can still speak
     [ "$SECONDS" -lt "$until" ] || broken "waited in vain for: $what"
     controller_lives || broken "nelson run has ended by itself while waiting for: $what"
     sleep 0.2

@@ -6,15 +6,15 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <filesystem>
 #include <mutex>
 #include <set>
 #include <thread>
 
 #include "controller/base/durable.h"
 #include "controller/base/files.h"
-#include "controller/base/json.h"
 #include "controller/base/log.h"
+#include "controller/domains/haproxy/draining.h"
+#include "controller/domains/haproxy/kept.h"
 #include "controller/domains/haproxy/layout.h"
 #include "controller/domains/haproxy/process.h"
 #include "controller/domains/haproxy/server.h"
@@ -28,7 +28,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Clock::duration kGather = 200ms;  // between two reloads at the least
 constexpr auto kWatch = 500ms;
-constexpr std::size_t kTableBytes = std::size_t{64} << 20;
 
 std::string printed(const TrafficKey& key) { return key.name_space + "/" + key.unit + ":" + std::to_string(key.major); }
 
@@ -46,28 +45,14 @@ void set_user(Global& global) {
   }
 }
 
-/// A server as its sessions are known by.
-struct Place {
-  std::string backend;
-  std::string server;
-  auto operator<=>(const Place&) const = default;
-};
-
-std::set<std::pair<Place, std::string>> places_of(const Table& table) {
-  std::set<std::pair<Place, std::string>> places;
-  for (const auto& [key, bound] : table)
-    for (const Backend& backend : bound.route.backends)
-      for (const Backend::Server& server : backend.servers)
-        for (const Endpoint& endpoint : server.endpoints)
-          places.emplace(Place{backend_name(backend.stack, endpoint.port), std::to_string(server.index)},
-                         endpoint.host + ":" + std::to_string(endpoint.number));
-  return places;
-}
-
 class Haproxy final : public Balancer {
  public:
   explicit Haproxy(HaproxyOptions options)
-      : options_(std::move(options)), folder_(options_.folder + "/haproxy"), server_(folder_, options_.program, options_.doors) {
+      : options_(std::move(options)),
+        folder_(options_.folder + "/haproxy"),
+        server_(folder_, options_.program, options_.doors),
+        kept_(folder_),
+        draining_(options_.drain_limit) {
     global_.hard_stop = std::max<Duration>(options_.drain_limit, 1h);
     global_.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
     set_user(global_);
@@ -82,6 +67,7 @@ class Haproxy final : public Balancer {
     if (watcher_.joinable()) watcher_.join();
     const std::lock_guard guard(mutex_);
     if (dirty()) flush();
+    if (!options_.read_only) end_idle();
   }
 
   Haproxy(const Haproxy&) = delete;
@@ -97,7 +83,7 @@ class Haproxy final : public Balancer {
     running_ = live && *live;
     std::string digest = running_ ? (*live)->digest : "";
     if (!running_) digest = server_.digest_in_place();
-    in_force_ = load(digest);
+    in_force_ = kept_.load(digest);
     wanted_ = in_force_.table;
     if (!options_.read_only) watcher_ = std::thread([this] { watch(); });
     return {};
@@ -120,7 +106,7 @@ class Haproxy final : public Balancer {
     if (known != wanted_.end() && same_structure(known->second.route, route) && known->second.addresses == bound->addresses)
       return weigh(known->second, route);
     if (Status free = can_listen(*bound); !free) return free;
-    if (Status written = write_weights(route); !written) return written;
+    if (Status written = kept_.save_weights(route); !written) return written;
     wanted_[route.key] = std::move(*bound);
     return change(route.key);
   }
@@ -134,80 +120,8 @@ class Haproxy final : public Balancer {
   }
 
  private:
-  /// A configuration as it was last known to be in force.
-  struct InForce {
-    Table table;
-    std::string digest;
-  };
-
   [[nodiscard]] Status read_only() const { return internal(folder_ + ": was opened to be read only; nothing is changed"); }
   [[nodiscard]] bool dirty() const { return !changed_keys_.empty(); }
-
-  // ---- what is kept in files
-
-  [[nodiscard]] std::string table_path(const std::string& digest) const { return folder_ + "/routes/" + digest + ".json"; }
-
-  [[nodiscard]] InForce load(const std::string& digest) const {
-    const auto text = digest.empty() ? Result<std::string>(invalid("")) : read_file(table_path(digest), kTableBytes);
-    if (!text) return {};
-    InForce loaded{{}, digest};
-    try {
-      for (Bound& bound : json::read<std::vector<Bound>>(json::Json::parse(*text))) {
-        const TrafficKey key = bound.route.key;
-        loaded.table.emplace(key, std::move(bound));
-      }
-    } catch (const std::exception& error) {
-      log_warning("the routes of a running HAProxy cannot be read; they are served anew",
-                  {{"path", table_path(digest)}, {"reason", error.what()}});
-      return {};
-    }
-    for (auto& [key, bound] : loaded.table) read_percents(bound.route);
-    return loaded;
-  }
-
-  /// The table's percents are as old as its last reload; the map's file has those in force.
-  void read_percents(Route& route) const {
-    const auto text = read_file(folder_ + "/" + map_name(route.key), 1 << 20);
-    if (!text) return;
-    const std::string& lines = *text;
-    MapLines pairs;
-    for (std::size_t begin = 0; begin < lines.size();) {
-      const std::size_t end = std::min(lines.find('\n', begin), lines.size());
-      const std::string line = lines.substr(begin, end - begin);
-      if (const std::size_t blank = line.find(' '); blank != std::string::npos && !line.starts_with('#'))
-        pairs.emplace_back(line.substr(0, blank), line.substr(blank + 1));
-      begin = end + 1;
-    }
-    set_percents(route, read_weights(pairs));
-  }
-
-  static void set_percents(Route& route, const Weighed& weighed) {
-    for (Backend& backend : route.backends) {
-      const auto found = weighed.percents.find(backend.stack);
-      backend.percent = found == weighed.percents.end() ? 0 : found->second;
-    }
-  }
-
-  [[nodiscard]] Status write_table(const std::string& digest) const {
-    std::vector<Bound> bounds;
-    for (const auto& [key, bound] : wanted_) bounds.push_back(bound);
-    return write_file(table_path(digest), json::to_json(bounds).dump(2) + "\n");
-  }
-
-  [[nodiscard]] Status write_weights(const Route& route) const {
-    return write_file(folder_ + "/" + map_name(route.key), weight_text(route));
-  }
-
-  /// Removes tables and maps that belong to no configuration any more.
-  void sweep() const {
-    std::set<std::string> kept{in_force_.digest + ".json"};
-    for (const auto& [key, bound] : wanted_) kept.insert(map_name(key).substr(5));
-    for (const char* name : {"/routes", "/maps"}) {
-      std::error_code error;
-      for (const auto& entry : std::filesystem::directory_iterator(folder_ + name, error))
-        if (!kept.contains(entry.path().filename().string())) static_cast<void>(remove_file(entry.path().string()).ok());
-    }
-  }
 
   // ---- changes
 
@@ -254,7 +168,7 @@ class Haproxy final : public Balancer {
   /// The structure stands; only percents may differ.
   Status weigh(Bound& known, const Route& route) {
     if (known.route != route)
-      if (Status written = write_weights(route); !written) return written;
+      if (Status written = kept_.save_weights(route); !written) return written;
     known.route = route;
     if (dirty()) return changed_keys_.contains(route.key) ? Status{} : push(route);
     const auto live = server_.look();
@@ -365,40 +279,25 @@ class Haproxy final : public Balancer {
     const auto found = before.find(key);
     if (found == before.end()) return;
     wanted_[key] = found->second;
-    static_cast<void>(write_weights(found->second.route).ok());
+    static_cast<void>(kept_.save_weights(found->second.route).ok());
   }
 
   Status apply(bool forced) {
-    if (wanted_.empty()) return finish();
     const auto live = server_.look();
     if (!live) return live.error();
     running_ = live->has_value();
     if (!running_) leave_out_taken_ports();
     const Configuration wanted = configuration(wanted_, global_);
-    if (running_ && !forced && (*live)->digest == wanted.digest) {
-      in_force_ = {wanted_, wanted.digest};
-      return {};
+    const bool in_force = running_ ? !forced && (*live)->digest == wanted.digest : wanted_.empty();
+    if (!in_force) {
+      if (Status saved = kept_.save({wanted_, wanted.digest}); !saved) return saved;
+      if (Status applied = server_.apply(wanted); !applied) return applied;
+      draining_.note(in_force_.table, wanted_, Clock::now());
+      running_ = true;
+      altered_.clear();
     }
-    if (Status written = write_table(wanted.digest); !written) return written;
-    Status applied = server_.apply(wanted);
-    if (!applied) return applied;
-    note_leaving(in_force_.table, wanted_);
     in_force_ = {wanted_, wanted.digest};
-    running_ = true;
-    altered_.clear();
-    sweep();
-    return {};
-  }
-
-  /// No route is left: an HAProxy without work is not kept.
-  Status finish() {
-    Status finished = server_.finish();
-    if (!finished) return finished;
-    if (Status put = write_file(folder_ + "/haproxy.cfg", "# Written by nelson: no routes.\n"); !put) return put;
-    in_force_ = {};
-    altered_.clear();
-    running_ = false;
-    sweep();
+    kept_.sweep(in_force_.digest, wanted_);
     return {};
   }
 
@@ -415,33 +314,6 @@ class Haproxy final : public Balancer {
       }
       return false;
     });
-  }
-
-  // ---- leaving servers
-
-  void note_leaving(const Table& before, const Table& after) {
-    const auto there = places_of(after);
-    for (const auto& place : places_of(before))
-      if (!there.contains(place)) leaving_.try_emplace(place.first, Clock::now() + options_.drain_limit);
-  }
-
-  /// Ends what is left on servers that went long enough ago. They live in old workers only.
-  void end_overdue() {
-    std::set<std::pair<std::string, std::string>> overdue;
-    for (const auto& [place, deadline] : leaving_)
-      if (deadline <= Clock::now()) overdue.emplace(place.backend, place.server);
-    if (overdue.empty()) return;
-    for (const auto& [backend, server] : overdue) leaving_.erase({backend, server});
-    const auto processes = server_.control().processes();
-    if (!processes || !*processes) return;
-    for (const pid_t old : (*processes)->old_workers) {
-      // A worker that was replaced refuses to end sessions by server, and ends them one by one.
-      const auto said = server_.control().ask_worker(old, {"show sess"});
-      std::vector<std::string> commands;
-      for (const SessionLine& session : said ? read_sessions(*said) : std::vector<SessionLine>())
-        if (overdue.contains({session.backend, session.server})) commands.push_back("shutdown session " + session.id);
-      if (!commands.empty()) static_cast<void>(server_.control().ask_worker(old, commands).ok());
-    }
   }
 
   // ---- looking
@@ -467,7 +339,7 @@ class Haproxy final : public Balancer {
 
   Status read_worker(pid_t worker, const std::string& digest, BalancerView& view, SessionCounts& sessions) {
     if (worker == 0) return {};
-    if (digest != in_force_.digest) in_force_ = load(digest);
+    if (digest != in_force_.digest) in_force_ = kept_.load(digest);
     const auto stat = server_.control().ask_worker(worker, {"show stat"});
     if (!stat) return stat.error();
     const std::vector<StatLine> lines = read_stat(*stat);
@@ -481,18 +353,7 @@ class Haproxy final : public Balancer {
     const std::string stack = stack_of_backend(line.proxy);
     if (stack.empty() || line.sessions <= 0 || line.server == "BACKEND" || line.server == "FRONTEND") return;
     sessions[{stack, std::atoi(line.server.c_str())}] += line.sessions;
-    // Left behind by another controller's reload: its time is counted from when we first see it.
-    if (old && !in_route(stack, line.server))
-      leaving_.try_emplace(Place{line.proxy, line.server}, Clock::now() + options_.drain_limit);
-  }
-
-  [[nodiscard]] bool in_route(const std::string& stack, const std::string& server) const {
-    for (const auto& [key, bound] : in_force_.table)
-      for (const Backend& backend : bound.route.backends)
-        if (backend.stack == stack)
-          for (const Backend::Server& there : backend.servers)
-            if (std::to_string(there.index) == server) return true;
-    return false;
+    if (old) draining_.note(line, in_force_.table, Clock::now());
   }
 
   /// The routes as the worker has them: what somebody switched off or weighed by hand is not in force as it was asked for.
@@ -566,10 +427,34 @@ class Haproxy final : public Balancer {
       wake_.wait_until(lock, dirty() ? last_flush_ + gather_ : Clock::now() + kWatch);
       if (ending_) return;
       if (dirty() && Clock::now() >= last_flush_ + gather_) flush_late();
+      if (!running_) continue;
       end_overdue();
       server_.bound_log();
+      end_idle();
       notice_death();
     }
+  }
+
+  void end_overdue() {
+    const std::set<Place> overdue = draining_.take_overdue(Clock::now());
+    if (overdue.empty()) return;
+    const auto processes = server_.control().processes();
+    if (!processes || !*processes) return;
+    for (const pid_t old : (*processes)->old_workers) {
+      const auto said = server_.control().ask_worker(old, {"show sess"});
+      const auto commands = shutdown_commands(said ? read_sessions(*said) : std::vector<SessionLine>(), overdue);
+      if (!commands.empty()) static_cast<void>(server_.control().ask_worker(old, commands).ok());
+    }
+  }
+
+  /// No route is left, and no connection of one: an HAProxy without work is not kept.
+  void end_idle() {
+    if (!running_ || dirty() || !wanted_.empty() || !in_force_.table.empty()) return;
+    const auto processes = server_.control().processes();
+    if (!processes || !*processes || !(*processes)->old_workers.empty()) return;
+    if (Status ended = server_.kill(); !ended)
+      return log_warning("an idle HAProxy does not end", {{"reason", ended.error().message}});
+    running_ = false;
   }
 
   void flush_late() {
@@ -590,13 +475,14 @@ class Haproxy final : public Balancer {
 
   std::mutex mutex_;  // all that follows
   Server server_;
+  Kept kept_;
+  Draining draining_;
   Table wanted_;
   InForce in_force_;
   std::set<TrafficKey> changed_keys_;   // of wanted_ and not in force yet
   bool forced_ = false;                 // reload although the configuration is the same: what runs was changed by hand
   std::map<TrafficKey, Error> failed_;  // changes that could not be made, and nobody was told yet
   std::set<TrafficKey> altered_;        // routes that were seen changed by hand
-  std::map<Place, Clock::time_point> leaving_;
   std::set<Place> sick_;
   bool running_ = false;
   bool ending_ = false;

@@ -323,6 +323,25 @@ std::string weight_text(const Route& route) {
   return out;
 }
 
+std::vector<std::pair<std::string, std::string>> map_lines(std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const std::size_t blank = line.find(' ');
+    if (blank != std::string_view::npos && !line.starts_with('#'))
+      lines.emplace_back(line.substr(0, blank), line.substr(blank + 1));
+  }
+  return lines;
+}
+
+void set_percents(Route& route, const Weighed& weighed) {
+  for (Backend& backend : route.backends) {
+    const auto found = weighed.percents.find(backend.stack);
+    backend.percent = found == weighed.percents.end() ? 0 : found->second;
+  }
+}
+
 Weighed read_weights(const std::vector<std::pair<std::string, std::string>>& lines) {
   Weighed weighed;
   for (const auto& [key, value] : lines) {

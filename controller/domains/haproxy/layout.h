@@ -68,8 +68,13 @@ struct Weighed {
   std::string map;
   std::map<std::string, std::int32_t> percents;
 };
+/// The lines of such a text.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> map_lines(std::string_view text);
 /// Reads lines of "key value"; what does not look like ours is left out.
 [[nodiscard]] Weighed read_weights(const std::vector<std::pair<std::string, std::string>>& lines);
+
+/// Gives the route's stacks the percents read, 0 where there is none.
+void set_percents(Route& route, const Weighed& weighed);
 
 /// Whether the two need the same configuration, whatever their percents.
 [[nodiscard]] bool same_structure(const Route& a, const Route& b);

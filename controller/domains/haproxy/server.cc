@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "controller/base/durable.h"
 #include "controller/base/files.h"
+#include "controller/domains/haproxy/kept.h"
 #include "controller/domains/haproxy/process.h"
 
 namespace nelson::haproxy {
@@ -42,8 +42,6 @@ std::string alert_lines(const std::string& output) {
 }
 
 }  // namespace
-
-Status write_file(const std::string& path, std::string_view content) { return replace_file(path, content, 0600, false); }
 
 Server::Server(std::string folder, std::string program, std::function<std::vector<int>()> doors)
     : folder_(std::move(folder)), program_(std::move(program)), doors_(std::move(doors)), control_(folder_) {}
@@ -176,16 +174,6 @@ Status Server::reload(const std::string& digest, pid_t replaced) {
   // Its answer is broken off when the master loads itself anew; wait_until_in_force() hears how it went.
   static_cast<void>(control_.ask("reload").ok());
   return wait_until_in_force(digest, replaced, log_from);
-}
-
-Status Server::finish() {
-  Relatives(program_, path("haproxy.cfg")).signal(SIGUSR1);
-  for (const auto deadline = Clock::now() + kStartLimit; Clock::now() < deadline; wait_a_little()) {
-    const auto live = look();
-    if (live && (!*live || (*live)->processes.worker == 0)) return {};
-    if (!live && !control_.listens()) return {};
-  }
-  return unavailable(folder_ + ": HAProxy does not stop listening; look into " + path("haproxy.log"));
 }
 
 Status Server::kill() {

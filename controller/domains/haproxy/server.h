@@ -10,9 +10,6 @@
 
 namespace nelson::haproxy {
 
-/// Replaces a file of ours whole or not at all. Not synced: after a loss of power no HAProxy runs, and every route is served anew.
-Status write_file(const std::string& path, std::string_view content);
-
 /// The HAProxy in one folder: its configuration, its processes. One thread at a time.
 class Server {
  public:
@@ -34,8 +31,6 @@ class Server {
   /// gone or `released()`, that is when it no longer listens. Only when look() finds none.
   void end_lost(const std::function<bool()>& released) const;
 
-  /// Has every worker finish its connections and end; new ones are refused at once.
-  Status finish();
   /// Ends it at once.
   Status kill();
 

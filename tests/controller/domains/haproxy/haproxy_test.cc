@@ -1,247 +1,11 @@
 #include "controller/domains/haproxy/haproxy.h"
 
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <functional>
-#include <future>
-#include <map>
-#include <thread>
 
-#include "controller/domains/haproxy/control.h"
-#include "controller/domains/haproxy/layout.h"
-#include "tests/controller/domains/haproxy/servers.h"
+#include "tests/controller/domains/haproxy/fixture.h"
 
-namespace nelson {
+namespace nelson::testing {
 namespace {
-
-using namespace std::chrono_literals;
-using testing::Client;
-using testing::free_port;
-using testing::Instance;
-
-constexpr const char* kOld = "checkout--1-0-0--0000aaaa";
-constexpr const char* kNew = "checkout--1-1-0--0000bbbb";
-constexpr const char* kNewer = "checkout--1-2-0--0000cccc";
-
-bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit = 20s) {
-  for (const auto deadline = std::chrono::steady_clock::now() + limit; std::chrono::steady_clock::now() < deadline;) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return holds();
-}
-
-struct StackOf {
-  std::string name;
-  std::vector<Instance*> instances;
-  int percent;
-};
-
-/// A domain's folder with an HAProxy in it, which ends with the test whatever happens.
-class HaproxyTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!find_haproxy()) GTEST_SKIP() << "haproxy is not installed: apt-get install haproxy";
-    address_ = free_port();
-  }
-
-  void TearDown() override {
-    balancer_.reset();
-    if (find_haproxy()) {
-      EXPECT_TRUE(stop_haproxy(folder_.path()).ok());
-    }
-  }
-
-  HaproxyOptions options() {
-    HaproxyOptions options;
-    options.folder = folder_.path();
-    options.program = *find_haproxy();
-    options.drain_limit = drain_limit_;
-    options.address_of = [this](const TrafficKey& key, const Port& port) -> Result<Endpoint> {
-      const std::string name = key.name_space + key.unit + port.name;
-      if (name == "devcheckoutdefault") return Endpoint{port.name, "127.0.0.1", address_};
-      if (!addresses_.contains(name)) addresses_[name] = free_port();
-      return Endpoint{port.name, "127.0.0.1", addresses_[name]};
-    };
-    options.changed = [this] { ++changes_; };
-    return options;
-  }
-
-  void open() {
-    balancer_.reset();
-    auto opened = open_haproxy(options());
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    balancer_ = std::move(*opened);
-  }
-
-  static Route route(const std::vector<StackOf>& stacks, bool checked = true, const std::string& unit = "checkout") {
-    Route route;
-    route.key = {"local", "dev", unit, 1};
-    route.ports = {{"default", 8080, Protocol::kHttp}};
-    for (const StackOf& stack : stacks) {
-      Backend backend{stack.name, stack.percent, {}, {}};
-      for (std::size_t i = 0; i < stack.instances.size(); ++i)
-        backend.servers.push_back({static_cast<std::int32_t>(i), {{"default", "127.0.0.1", stack.instances[i]->port()}}});
-      if (checked) backend.checks = {{"health", "default", Protocol::kHttp, "/health", 200ms, 2s}};
-      route.backends.push_back(backend);
-    }
-    return route;
-  }
-
-  void serve(const Route& route) {
-    const Status served = balancer_->serve(route);
-    ASSERT_TRUE(served.ok()) << served.error().message;
-  }
-
-  BalancerView look() {
-    auto view = balancer_->observe();
-    EXPECT_TRUE(view.ok()) << view.error().message;
-    return view ? *view : BalancerView{};
-  }
-
-  /// How many of `count` requests each name answered, on one connection that stays; fails on any that is not answered.
-  std::map<std::string, int> ask(int count) {
-    std::map<std::string, int> answers;
-    Client client(address_);
-    for (int i = 0; i < count; ++i) {
-      const auto answer = client.get("/");
-      EXPECT_TRUE(answer.has_value()) << "request " << i << ": " << client.trouble();
-      if (!answer) break;
-      ++answers[*answer];
-    }
-    return answers;
-  }
-
-  haproxy::Processes processes() {
-    const auto found = haproxy::Control(folder_.path() + "/haproxy").processes();
-    return found && *found ? **found : haproxy::Processes{};
-  }
-
-  std::string worker_says(const std::string& command) {
-    const auto said = haproxy::Control(folder_.path() + "/haproxy").ask_worker(processes().worker, {command});
-    return said ? *said : said.error().message;
-  }
-
-  void kill_haproxy() {
-    const pid_t master = processes().master;
-    ASSERT_GT(master, 1);
-    ASSERT_EQ(::kill(master, SIGKILL), 0);
-    ASSERT_TRUE(eventually([&] { return !haproxy::Control(folder_.path() + "/haproxy").listens(); }));
-  }
-
-  /// 2,000 requests; the share of `kNew` within 4 points of `percent`, and nothing but `kOld` besides.
-  void expect_share(int percent) {
-    auto answers = ask(2000);
-    EXPECT_EQ(answers[kOld] + answers[kNew], 2000);
-    EXPECT_NEAR(answers[kNew] / 20.0, percent, 4.0);
-  }
-
-  testing::TemporaryFolder folder_;
-  std::uint16_t address_ = 0;
-  Duration drain_limit_ = 60s;
-  std::map<std::string, std::uint16_t> addresses_;
-  std::atomic<int> changes_ = 0;
-  std::unique_ptr<Balancer> balancer_;
-};
-
-/// Two old instances, three new ones, and the last of those sick.
-class Shares : public HaproxyTest {
- protected:
-  void SetUp() override {
-    HaproxyTest::SetUp();
-    if (IsSkipped()) return;
-    sick_.set_sick(true);
-    open();
-  }
-
-  Route at(int percent) { return route({{kOld, {&old_a_, &old_b_}, 100 - percent}, {kNew, {&new_a_, &new_b_, &sick_}, percent}}); }
-
-  /// Waits until HAProxy's own checks have put the new stack's instance `index` out.
-  void wait_until_out(const char* index) {
-    ASSERT_TRUE(eventually([&] {
-      for (const auto& line : haproxy::read_stat(worker_says("show stat")))
-        if (line.proxy == haproxy::backend_name(kNew, "default") && line.server == index && line.status.starts_with("DOWN"))
-          return true;
-      return false;
-    })) << worker_says("show stat");
-  }
-
-  Instance old_a_{kOld}, old_b_{kOld}, new_a_{kNew}, new_b_{kNew}, sick_{kNew};
-};
-
-TEST_F(Shares, AreWithinFourPointsAtFiveWeights) {
-  for (const int percent : {0, 10, 25, 50, 90}) {
-    SCOPED_TRACE(percent);
-    ASSERT_NO_FATAL_FAILURE(serve(at(percent)));
-    EXPECT_EQ(look().routes, std::vector{at(percent)});
-    if (percent == 0) ASSERT_NO_FATAL_FAILURE(wait_until_out("2"));
-    const int before = sick_.requests();
-    expect_share(percent);
-    EXPECT_EQ(sick_.requests(), before) << "a sick instance got requests";
-  }
-}
-
-TEST_F(Shares, AreTheSameAfterHaproxyWasKilled) {
-  ASSERT_NO_FATAL_FAILURE(serve(at(25)));
-  ASSERT_NO_FATAL_FAILURE(wait_until_out("2"));
-  look();
-  ASSERT_NO_FATAL_FAILURE(kill_haproxy());
-  EXPECT_TRUE(look().routes.empty()) << "routes are shown although nothing serves them";
-  const int before = sick_.requests();
-  ASSERT_NO_FATAL_FAILURE(serve(at(25)));
-  expect_share(25);
-  EXPECT_EQ(sick_.requests(), before) << "a new HAProxy did not know who was sick";
-  EXPECT_EQ(look().routes, std::vector{at(25)});
-}
-
-TEST_F(Shares, AreTheSameWhileNobodyControlsHaproxy) {
-  ASSERT_NO_FATAL_FAILURE(serve(at(75)));
-  ASSERT_NO_FATAL_FAILURE(wait_until_out("2"));
-  balancer_.reset();
-  expect_share(75);
-  // It goes on leaving sick ones out and taking healed ones in by itself.
-  sick_.set_sick(false);
-  new_a_.set_sick(true);
-  const int before = sick_.requests();
-  ASSERT_TRUE(eventually([&] {
-    Client(address_).get("/");
-    return sick_.requests() > before;
-  }));
-  ASSERT_NO_FATAL_FAILURE(wait_until_out("0"));
-  expect_share(75);
-}
-
-/// One old and one new instance, without a sick one.
-class Changes : public HaproxyTest {
- protected:
-  void SetUp() override {
-    HaproxyTest::SetUp();
-    if (!IsSkipped()) open();
-  }
-
-  Route at(int percent) { return route({{kOld, {&old_}, 100 - percent}, {kNew, {&new_}, percent}}); }
-
-  std::int32_t sessions_of(const std::string& stack) {
-    for (const Sessions& sessions : look().sessions)
-      if (sessions.stack == stack && sessions.index == 0) return sessions.count;
-    return 0;
-  }
-
-  /// Asks for a slow answer and returns once it is under way on the old stack.
-  std::future<std::optional<std::string>> ask_slowly() {
-    auto answer = std::async(std::launch::async, [this] { return Client(address_).get("/slow"); });
-    EXPECT_TRUE(eventually([&] { return sessions_of(kOld) == 1; }));
-    return answer;
-  }
-
-  Instance old_{kOld}, new_{kNew};
-};
 
 TEST_F(Changes, ALongAnswerArrivesWholeFromAStackThatWentToZeroAndLeft) {
   ASSERT_NO_FATAL_FAILURE(serve(at(0)));
@@ -457,6 +221,28 @@ TEST_F(Changes, AConfigurationThatHaproxyRefusesLeavesTheEarlierOneInForce) {
   EXPECT_EQ(ask(100)[kNew], 70);
 }
 
+TEST_F(Changes, ThatLeaveNoRouteStillLetTheLastAnswerArrive) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(0)));
+  auto slow = ask_slowly();
+  ASSERT_TRUE(balancer_->unserve(at(0).key).ok());
+  EXPECT_TRUE(look().routes.empty());
+  EXPECT_EQ(sessions_of(kOld), 1);
+  EXPECT_FALSE(Client(address_).get("/").has_value()) << "it is still served";
+  EXPECT_EQ(slow.get(), kOld);
+  EXPECT_TRUE(eventually([&] { return !haproxy::Control(folder_.path() + "/haproxy").listens(); }));
+}
+
+TEST_F(Changes, ThatComeBackWhileTheLastAnswerIsUnderWayAreServed) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(0)));
+  auto slow = ask_slowly();
+  ASSERT_TRUE(balancer_->unserve(at(0).key).ok());
+  EXPECT_TRUE(look().routes.empty());
+  ASSERT_NO_FATAL_FAILURE(serve(at(30)));
+  EXPECT_EQ(look().routes, std::vector{at(30)});
+  EXPECT_EQ(ask(100)[kNew], 30);
+  EXPECT_EQ(slow.get(), kOld);
+}
+
 TEST_F(Changes, AreMadeWhileOtherStacksHaveNoHealthyInstance) {
   new_.set_sick(true);
   Route hopeless = route({{kNewer, {&new_}, 100}}, true, "search");
@@ -585,4 +371,4 @@ TEST_F(HaproxyTest, OpenedToReadOnlyMakesNothing) {
 }
 
 }  // namespace
-}  // namespace nelson
+}  // namespace nelson::testing
