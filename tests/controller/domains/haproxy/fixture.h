@@ -61,8 +61,8 @@ class HaproxyTest : public ::testing::Test {
     options.program = *find_haproxy();
     options.drain_limit = drain_limit_;
     options.address_of = [this](const TrafficKey& key, const Port& port) -> Result<Endpoint> {
-      const std::string name = key.name_space + key.unit + port.name;
-      if (name == "devcheckoutdefault") return Endpoint{port.name, "127.0.0.1", address_};
+      if (key.name_space == "dev" && key.unit == "checkout" && port.name == "default")
+        return Endpoint{port.name, "127.0.0.1", address_};
       if (!addresses_.contains(name)) addresses_[name] = free_port();
       return Endpoint{port.name, "127.0.0.1", addresses_[name]};
     };
