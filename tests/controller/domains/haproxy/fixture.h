@@ -63,6 +63,7 @@ class HaproxyTest : public ::testing::Test {
     options.address_of = [this](const TrafficKey& key, const Port& port) -> Result<Endpoint> {
       if (key.name_space == "dev" && key.unit == "checkout" && port.name == "default")
         return Endpoint{port.name, "127.0.0.1", address_};
+      const std::string name = key.name_space + key.unit + port.name;
       if (!addresses_.contains(name)) addresses_[name] = free_port();
       return Endpoint{port.name, "127.0.0.1", addresses_[name]};
     };
