@@ -29,7 +29,7 @@ SANITIZED_SKIP = {
 
 def programs_of(build):
     listing = subprocess.run(["ctest", "--test-dir", build, "-N"], check=True, capture_output=True, text=True).stdout
-    return [line.split(": ", 1)[1].strip() for line in listing.splitlines() if line.lstrip().startswith("Test ")]
+    return [line.split(": ", 1)[1].strip() for line in listing.splitlines() if line.lstrip().startswith("Test ") and ": " in line]
 
 
 def children():
