@@ -32,8 +32,8 @@ def programs_of(build):
     return [line.split(": ", 1)[1].strip() for line in listing.splitlines() if line.lstrip().startswith("Test ") and ": " in line]
 
 
-def children():
-    """Process ids whose parent is this process, without zombies."""
+def children(zombies=False):
+    """(process id, command line) of what has this process as its parent: what lives, or only what has ended and was not waited for."""
     me, found = os.getpid(), []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -41,7 +41,7 @@ def children():
         try:
             with open(f"/proc/{entry}/stat") as stat:
                 state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
-            if int(parent) == me and state != "Z":
+            if int(parent) == me and (state == "Z") == zombies:
                 with open(f"/proc/{entry}/cmdline") as cmdline:
                     found.append((int(entry), cmdline.read().replace("\0", " ").strip()))
         except (FileNotFoundError, ProcessLookupError):
@@ -56,6 +56,19 @@ def reap():
                 return
         except ChildProcessError:
             return
+
+
+def wait_reaping(process, limit):
+    """Waits for `process`, and meanwhile for orphans, as an init does: tests look whether a process is gone. None when the time is up."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        try:
+            return process.wait(0.3)
+        except subprocess.TimeoutExpired:
+            for pid, _ in children(zombies=True):
+                if pid != process.pid:
+                    os.waitpid(pid, os.WNOHANG)
+    return None
 
 
 def end_leftovers():
@@ -128,12 +141,10 @@ def attempt(program, build, flavour, pattern, folder):
     started, trouble = time.monotonic(), []
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            status = process.wait(limit)
-        except subprocess.TimeoutExpired:
+        status = wait_reaping(process, limit)
+        if status is None:
             process.kill()
             process.wait()
-            status = None
             trouble.append(f"was ended after its limit of {limit} s")
     seconds = time.monotonic() - started
     for command_line in end_leftovers():
