@@ -148,8 +148,7 @@ class FakeMemory final : public Memory {
       traffic_[key] = kept.revision;
       view.traffic.push_back(kept.record);
     }
-    claim_ = 0;
-    if (world_.claim_) claim_ = world_.claim_->revision;
+    claim_ = world_.claim_ ? world_.claim_->revision : 0;
     if (world_.claim_) view.claim = world_.claim_->record;
     return view;
   }
