@@ -6,6 +6,14 @@ namespace nelson {
 
 using std::chrono::steady_clock;
 
+namespace {
+
+bool drains(const Observed& observed) {
+  return std::any_of(observed.cells.begin(), observed.cells.end(), [](const auto& cell) { return !cell.second.sessions.empty(); });
+}
+
+}  // namespace
+
 Loop::Loop(Engine& engine, const Clock& clock, std::function<std::shared_ptr<const Desired>()> desired,
            std::function<void(const PassReport*)> report, LoopOptions options)
     : engine_(engine), clock_(clock), desired_(std::move(desired)), report_(std::move(report)), options_(options) {}
@@ -53,6 +61,7 @@ steady_clock::time_point Loop::next_pass(const PassReport& report) {
   if (report.wake_at)
     at = std::min(at, now + std::clamp<Duration>(*report.wake_at - clock_.now(), Duration(0), options_.full_pass));
   if (report.incomplete) at = std::min(at, now + options_.ask_again);
+  if (drains(report.observed)) at = std::min(at, now + options_.look_at_draining);
   if (report.begun == 0) {
     repeats_ = 0;
     last_digest_.clear();

@@ -12,6 +12,7 @@ namespace nelson {
 struct LoopOptions {
   std::chrono::milliseconds full_pass = std::chrono::seconds(60);         // at the latest so long after the last one
   std::chrono::milliseconds ask_again = std::chrono::seconds(5);          // when some part of a domain did not answer
+  std::chrono::milliseconds look_at_draining = std::chrono::seconds(1);   // a balancer does not say when a last answer is out
   std::chrono::milliseconds least_pause = std::chrono::milliseconds(20);  // between two passes: a burst of news is one pass
 };
 

@@ -54,7 +54,7 @@ class Finder {
       for (const Problem& problem : input_.desired->problems) add_problem(problem, false);
     add_silent_repositories();
     for (const Hold& hold : input_.plan.held)
-      if (hold.trouble && !belongs_to_domain(hold)) add_hold(hold);
+      if (hold.trouble && !belongs_to_domain(hold) && !told_as_problem(hold)) add_hold(hold);
     add_instances();
     if (!input_.store_notice.empty()) add_store_notice();
     std::stable_sort(found_.begin(), found_.end(), [](const Trouble& a, const Trouble& b) {
@@ -189,6 +189,14 @@ class Finder {
     if (hold.code == "unobserved") return !domain->second.scheduler.complete || !domain->second.memory.complete;
     if (hold.code == "balancer-unobserved") return !domain->second.balancer.complete && domain->second.balances;
     return hold.code == "changes-held" && !domain->second.changes_held.empty();
+  }
+
+  /// Two repositories that claim a unit: the problems name the very lines, so the hold has nothing to add.
+  [[nodiscard]] bool told_as_problem(const Hold& hold) const {
+    if (hold.code != "two-claims" || !input_.desired) return false;
+    return std::any_of(input_.desired->problems.begin(), input_.desired->problems.end(), [&hold](const Problem& problem) {
+      return problem.code == "DisputedUnit" && problem.unit == hold.cell.unit;
+    });
   }
 
   void add_silent_repositories() {

@@ -141,6 +141,14 @@ TEST_F(LoopTest, LooksNowAndThenWithoutAnyNews) {
   EXPECT_TRUE(passes(4));
 }
 
+TEST_F(LoopTest, LooksAgainWhileAnAnswerIsOnItsWay) {
+  world_.sessions = {{"howdy--1-0-0--00000000", 0, 1}};
+  LoopOptions options;
+  options.look_at_draining = milliseconds(20);
+  start(options);
+  EXPECT_TRUE(passes(4)) << "a balancer does not say when a last answer is out";
+}
+
 TEST_F(LoopTest, APlanThatComesBackTheSameDoesNotSpin) {
   plan_ = [](const Observed&, Instant) {
     Plan plan;
