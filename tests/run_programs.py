@@ -20,6 +20,9 @@ PR_SET_CHILD_SUBREAPER = 36
 LIMIT = {"datacenter_tests": 420, "gitsync_tests": 300, "local_tests": 300, "haproxy_tests": 300, "domains_tests": 300, "loop_tests": 300}
 SANITIZED_FACTOR = 2
 
+# Under ThreadSanitizer only what shares memory between threads: the store and its readers, the status server, the loop and its domains.
+THREADED = ("state_tests", "status_tests", "loop_tests")
+
 # What a sanitized flavour leaves out, and why.
 SANITIZED_SKIP = {
     "checks_tests": "reads sources only, the same in every flavour",
@@ -186,6 +189,9 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             for program in programs:
+                if options.flavour == "thread" and program not in THREADED and not options.only:
+                    skipped.append((program, "not built in this flavour, which holds the programs whose code shares memory between threads"))
+                    continue
                 if options.flavour != "default" and program in SANITIZED_SKIP:
                     skipped.append((program, SANITIZED_SKIP[program]))
                     continue
