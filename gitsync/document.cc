@@ -129,7 +129,7 @@ bool means_no_text(std::string_view text) {
                                        "on", "On", "ON", "off", "Off", "OFF"});
   if (is_null_text(text) || std::find(kWords.begin(), kWords.end(), text) != kWords.end()) return true;
   const std::size_t start = text.find_first_not_of("+-");
-  if (start == std::string_view::npos || start > 1) return false;
+  if (start > 1) return false;  // also when there is none
   const std::string_view rest = text.substr(start);
   if (rest == ".inf" || rest == ".Inf" || rest == ".INF" || rest == ".nan" || rest == ".NaN" || rest == ".NAN") return true;
   if (rest.starts_with("0x"))
