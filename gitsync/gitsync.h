@@ -25,11 +25,11 @@ struct GitsyncOptions {
   std::string control_url;
   std::string control_branch = "main";
   CredentialReferences control_credentials;
-  std::string folder;                                      // mirrors live in it; made when missing, mode 0700
+  std::string folder;  // mirrors live in it; made when missing, mode 0700
   std::chrono::milliseconds poll = std::chrono::seconds(30);
   std::chrono::milliseconds deadline = std::chrono::seconds(60);  // per repository and request
-  std::string program;                                     // the nelson binary, for `git-worker` children; "" is /proc/self/exe
-  bool offline = false;                                    // `nelson diff`: only what the mirrors have; nothing is fetched or written
+  std::string program;   // the nelson binary, for `git-worker` children; "" is /proc/self/exe
+  bool offline = false;  // `nelson diff`: only what the mirrors have; nothing is fetched or written
 };
 
 /// A repository's manifest taken from somewhere else than its ref, for `nelson diff`.

@@ -22,8 +22,8 @@ namespace nelson {
 struct Submission {
   std::string stack;
   std::uint32_t incarnation = 1;
-  std::string document;        // as render() made it, kept in the stack's record
-  std::int32_t count = 1;      // instances
+  std::string document;    // as render() made it, kept in the stack's record
+  std::int32_t count = 1;  // instances
 };
 
 struct SchedulerView {
@@ -58,10 +58,10 @@ class Scheduler {
 };
 
 struct MemoryView {
-  std::vector<StackRecord> stacks;      // by stack
-  std::vector<TrafficRecord> traffic;   // by key
+  std::vector<StackRecord> stacks;     // by stack
+  std::vector<TrafficRecord> traffic;  // by key
   std::optional<Claim> claim;
-  std::vector<std::string> damaged;     // records that could not be read, with their place; what depends on them must wait
+  std::vector<std::string> damaged;  // records that could not be read, with their place; what depends on them must wait
 };
 
 /// Keeps our records in the domain. Every write is durable when it returns.
@@ -101,8 +101,8 @@ class Discovery {
 };
 
 struct BalancerView {
-  std::vector<Route> routes;        // in force, by key
-  std::vector<Sessions> sessions;   // to any server, in a route or leaving it; by (stack, index)
+  std::vector<Route> routes;       // in force, by key
+  std::vector<Sessions> sessions;  // to any server, in a route or leaving it; by (stack, index)
 };
 
 /// Carries requests to stacks by weight.
@@ -128,14 +128,13 @@ struct Domain {
 };
 
 /// Writes the tree `tree` of `repository` into the new, empty folder `folder` (regular files and their executable bit only).
-using ExportTree =
-    std::function<Status(const std::string& repository, const std::string& tree, const std::string& folder)>;
+using ExportTree = std::function<Status(const std::string& repository, const std::string& tree, const std::string& folder)>;
 
 struct DomainContext {
-  std::string owner;               // the control repository's stable id
+  std::string owner;  // the control repository's stable id
   ExportTree export_tree;
-  std::function<void()> changed;   // may be called from any thread when something in the domain changed: wakes the loop
-  bool read_only = false;          // for `nelson diff`: observe only; no lock, no folder made, no process started
+  std::function<void()> changed;  // may be called from any thread when something in the domain changed: wakes the loop
+  bool read_only = false;         // for `nelson diff`: observe only; no lock, no folder made, no process started
 };
 
 /// Opens the parts that `settings` names. kInvalid names the setting that cannot be met, and the way out.

@@ -32,10 +32,7 @@ std::string canonical(T value) {
   return std::to_string(value);
 }
 template <class Enum>
-  requires std::is_enum_v<Enum>
-std::string canonical(Enum value) {
-  return std::string(name_of(value));
-}
+requires std::is_enum_v<Enum> std::string canonical(Enum value) { return std::string(name_of(value)); }
 template <class Rep, class Period>
 std::string canonical(std::chrono::duration<Rep, Period> value);
 template <class Clock, class Length>

@@ -42,7 +42,7 @@ struct DomainSettings {
 
   // The local domain (semantics 11).
   std::string folder;
-  std::string run_as;                               // "" is the controller's own user
+  std::string run_as;  // "" is the controller's own user
   PortRange instance_ports{20000, 24999};
   PortRange stable_ports{25000, 26999};
   Duration stop_grace = std::chrono::seconds(10);   // between SIGTERM and SIGKILL
@@ -91,7 +91,7 @@ struct DesiredStack {
   std::string name_space;
   std::string plan;
   std::string repository;
-  std::string commit;   // full id; where the manifest and the deployable were read
+  std::string commit;  // full id; where the manifest and the deployable were read
   Version version;
   Artifact artifact;
   std::uint64_t generation = 0;  // of the redeploy file; the planner takes the greatest known
@@ -115,7 +115,7 @@ struct DesiredStack {
 };
 
 struct DesiredCell {
-  std::vector<DesiredStack> stacks;    // by (namespace, plan, repository)
+  std::vector<DesiredStack> stacks;  // by (namespace, plan, repository)
   /// More than one repository claims the unit and no `units:` pattern decides; `stacks` then holds the claims of all of them.
   std::vector<std::string> claimants;  // names of the files in repositories/, sorted; fewer than two when undisputed
 
@@ -150,10 +150,10 @@ struct DesiredRepository {
 
 /// Everything that Git says, resolved. Equal repositories give an equal value.
 struct Desired {
-  std::string owner;           // the control repository's stable id
-  std::string control_url;     // printed without credentials
+  std::string owner;                    // the control repository's stable id
+  std::string control_url;              // printed without credentials
   std::vector<std::string> moved_from;  // former control urls of this owner, as owner.yml lists them
-  std::string control_commit;  // full id
+  std::string control_commit;           // full id
   std::map<std::string, DomainSettings> domains;
   std::map<std::string, DesiredRepository> repositories;
   std::map<CellKey, DesiredCell> cells;

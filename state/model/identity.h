@@ -11,7 +11,7 @@ namespace nelson {
 
 /// What a stack is. Two stacks are the same one exactly when these are equal (semantics 3).
 struct Identity {
-  std::string owner;       // the control repository's stable id
+  std::string owner;  // the control repository's stable id
   std::string domain;
   std::string name_space;  // full path, "dev/sandbox"
   std::string repository;  // the name of its file in repositories/, never a URL

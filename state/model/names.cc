@@ -62,9 +62,8 @@ std::optional<StackName> parse_stack_name(std::string_view text) {
   const std::string_view unit = text.substr(0, first);
   const std::string_view hash = text.substr(second + 2);
   const auto parsed = parse_version(version);
-  const bool hash_fits = hash.size() == 8 && std::all_of(hash.begin(), hash.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'v');
-  });
+  const bool hash_fits = hash.size() == 8 && std::all_of(hash.begin(), hash.end(),
+                                                         [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'v'); });
   if (!parsed || !hash_fits || !valid_unit_name(unit)) return std::nullopt;
   return StackName{std::string(unit), *parsed, std::string(hash)};
 }

@@ -13,8 +13,8 @@ namespace nelson {
 
 enum class InstanceState { kStarting, kRunning, kBackoff, kStopping, kExited };
 template <>
-inline constexpr auto kNames<InstanceState> =
-    std::to_array<std::string_view>({"starting", "running", "backoff", "stopping", "exited"});
+inline constexpr auto kNames<InstanceState> = std::to_array<std::string_view>({"starting", "running", "backoff", "stopping",
+                                                                               "exited"});
 
 enum class Health { kUnknown, kPassing, kFailing };
 template <>
@@ -42,7 +42,8 @@ struct Instance {
   Health health = Health::kUnknown;
   std::vector<Endpoint> endpoints;  // in the order of the spec's ports
   std::int32_t restarts = 0;
-  std::string detail;  // the last exit or check failure, in words: "exit status 1", "http 503 at /health", "port 20003 already taken"
+  std::string
+      detail;  // the last exit or check failure, in words: "exit status 1", "http 503 at /health", "port 20003 already taken"
 
   bool operator==(const Instance&) const = default;
   static void visit(auto& self, auto&& field) {
@@ -59,11 +60,11 @@ struct Instance {
 /// What a scheduler runs under a stack's name.
 struct Running {
   std::uint32_t incarnation = 0;
-  std::string document_digest;  // hexadecimal SHA-256 of the document that was submitted
-  std::int32_t count = 0;       // instances asked for
+  std::string document_digest;      // hexadecimal SHA-256 of the document that was submitted
+  std::int32_t count = 0;           // instances asked for
   std::vector<Instance> instances;  // by index
   bool stopping = false;
-  bool child_running = false;   // jobs: a run is under way
+  bool child_running = false;             // jobs: a run is under way
   JobResult last_run = JobResult::kNone;  // jobs: result of the last finished run
 
   bool operator==(const Running&) const = default;
@@ -108,7 +109,7 @@ struct Backend {
       field("endpoints", self.endpoints);
     }
   };
-  std::vector<Server> servers;  // by index
+  std::vector<Server> servers;      // by index
   std::vector<HealthCheck> checks;  // of the stack's spec: the balancer leaves sick servers out by itself
 
   bool operator==(const Backend&) const = default;

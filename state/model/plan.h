@@ -101,9 +101,9 @@ enum class Fact {
   kJobFailed,
 };
 template <>
-inline constexpr auto kNames<Fact> = std::to_array<std::string_view>(
-    {"ready", "kept-no-longer", "kept-again", "retiring", "retiring-idle", "tombstone-dropped", "job-succeeded",
-     "job-failed"});
+inline constexpr auto kNames<Fact> = std::to_array<std::string_view>({"ready", "kept-no-longer", "kept-again", "retiring",
+                                                                      "retiring-idle", "tombstone-dropped", "job-succeeded",
+                                                                      "job-failed"});
 
 /// Write one fact into the stack's record.
 struct Note {
@@ -188,8 +188,8 @@ struct Bury {
   static void visit(auto& self, auto&& field) { field("stack", self.stack); }
 };
 
-using Effect = std::variant<Launch, Repair, Update, Scale, Note, Shift, DropTraffic, Serve, Unserve, Publish, Unpublish,
-                            Remove, Bury>;
+using Effect =
+    std::variant<Launch, Repair, Update, Scale, Note, Shift, DropTraffic, Serve, Unserve, Publish, Unpublish, Remove, Bury>;
 
 /// An effect, whom it is for, and why. The reason is part of the action: diff, log and page print the same.
 struct Action {
@@ -207,11 +207,11 @@ struct Hold {
   CellKey cell;
   std::string name_space;
   std::string repository;
-  std::string subject;       // stack, or unit when there is no stack yet
-  std::string code;          // stable: "unhealthy", "missing-dependency", "brake", "two-claims", "draining", ...
-  std::string reason;        // why
-  std::string clears_when;   // what would clear it
-  bool trouble = false;      // somebody has to do something; false: time or progress clears it
+  std::string subject;      // stack, or unit when there is no stack yet
+  std::string code;         // stable: "unhealthy", "missing-dependency", "brake", "two-claims", "draining", ...
+  std::string reason;       // why
+  std::string clears_when;  // what would clear it
+  bool trouble = false;     // somebody has to do something; false: time or progress clears it
 
   bool operator==(const Hold&) const = default;
   static void visit(auto& self, auto&& field) {

@@ -23,18 +23,18 @@ inline constexpr auto kNames<JobResult> = std::to_array<std::string_view>({"none
 struct StackRecord {
   std::string stack;
   Identity identity;
-  Settings settings;                  // in force, changed in place
-  std::string commit;                 // where Git named the identity when it was launched or last updated
-  std::string document;               // as Scheduler::render made it; what a repair submits
-  std::uint32_t incarnation = 0;      // 1 is the first life of this name
-  std::optional<Instant> launched;    // unset in remains
+  Settings settings;                // in force, changed in place
+  std::string commit;               // where Git named the identity when it was launched or last updated
+  std::string document;             // as Scheduler::render made it; what a repair submits
+  std::uint32_t incarnation = 0;    // 1 is the first life of this name
+  std::optional<Instant> launched;  // unset in remains
   std::optional<Instant> ready;
   std::optional<Instant> kept_no_longer_since;
-  std::optional<Instant> retiring;    // once stamped, removal finishes
+  std::optional<Instant> retiring;  // once stamped, removal finishes
   std::optional<Instant> reversed;
-  std::optional<Instant> tombstone;   // retired idle: not launched again while Git wants this digest
+  std::optional<Instant> tombstone;  // retired idle: not launched again while Git wants this digest
   JobResult job_result = JobResult::kNone;
-  bool removed = false;               // remains of a removed stack
+  bool removed = false;  // remains of a removed stack
 
   bool operator==(const StackRecord&) const = default;
   static void visit(auto& self, auto&& field) {
@@ -85,12 +85,12 @@ struct Weight {
 /// The weights in force and the course they are on (semantics 5). Weights are by stack name and sum to 100.
 struct TrafficRecord {
   TrafficKey key;
-  std::vector<Weight> weights;       // in force, sorted by stack; a stack at 0 stays listed while it is part of the course
-  std::vector<Weight> origin;        // at the start of the course
-  std::vector<std::string> target;   // the stacks of the release that the course leads to, sorted
-  TrafficShift shift;                // as it was at the start
-  std::uint32_t steps = 0;           // steps taken since the start
-  std::optional<Instant> stepped_at; // the start, then the last step
+  std::vector<Weight> weights;        // in force, sorted by stack; a stack at 0 stays listed while it is part of the course
+  std::vector<Weight> origin;         // at the start of the course
+  std::vector<std::string> target;    // the stacks of the release that the course leads to, sorted
+  TrafficShift shift;                 // as it was at the start
+  std::uint32_t steps = 0;            // steps taken since the start
+  std::optional<Instant> stepped_at;  // the start, then the last step
 
   bool operator==(const TrafficRecord&) const = default;
   static void visit(auto& self, auto&& field) {

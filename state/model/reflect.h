@@ -40,6 +40,8 @@ struct AnyField {
 ///
 /// The order and names of the fields are the record's format.
 template <class T>
-concept Described = requires(T& value) { T::visit(value, AnyField{}); };
+concept Described = requires(T& value) {
+  T::visit(value, AnyField{});
+};
 
 }  // namespace nelson

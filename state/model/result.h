@@ -22,9 +22,7 @@ struct Error {
   std::string message;
 
   /// The same error with "`context`: " in front.
-  [[nodiscard]] Error with_context(std::string_view context) const {
-    return {kind, std::string(context) + ": " + message};
-  }
+  [[nodiscard]] Error with_context(std::string_view context) const { return {kind, std::string(context) + ": " + message}; }
   bool operator==(const Error&) const = default;
 };
 
@@ -37,9 +35,7 @@ inline Error internal(std::string message) { return {ErrorKind::kInternal, std::
 template <class T = std::monostate>
 class [[nodiscard]] Result {
  public:
-  Result()
-    requires std::is_same_v<T, std::monostate>
-      : content_(T{}) {}
+  Result() requires std::is_same_v<T, std::monostate> : content_(T{}) {}
   Result(T value) : content_(std::move(value)) {}      // NOLINT: `return value;` is the point
   Result(Error error) : content_(std::move(error)) {}  // NOLINT: and so is `return error;`
 

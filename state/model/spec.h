@@ -54,11 +54,11 @@ struct EnvironmentVariable {
 
 struct HealthCheck {
   std::string name;
-  std::string port;                        // the name of one of the unit's ports
-  Protocol protocol = Protocol::kHttp;     // http, https or tcp
-  std::string path;                        // http and https only
-  Duration interval{};                     // always set by the reader; the manifest's default is 10 seconds
-  Duration timeout{};                      // likewise, 2 seconds
+  std::string port;                     // the name of one of the unit's ports
+  Protocol protocol = Protocol::kHttp;  // http, https or tcp
+  std::string path;                     // http and https only
+  Duration interval{};                  // always set by the reader; the manifest's default is 10 seconds
+  Duration timeout{};                   // likewise, 2 seconds
 
   bool operator==(const HealthCheck&) const = default;
   static void visit(auto& self, auto&& field) {
@@ -130,9 +130,8 @@ enum class ExpirationPolicy {
   kRetainUntilDeprecated,
 };
 template <>
-inline constexpr auto kNames<ExpirationPolicy> =
-    std::to_array<std::string_view>({"retain-active", "retain-latest", "retain-latest-two-major",
-                                     "retain-latest-two-feature", "retain-until-deprecated"});
+inline constexpr auto kNames<ExpirationPolicy> = std::to_array<std::string_view>(
+    {"retain-active", "retain-latest", "retain-latest-two-major", "retain-latest-two-feature", "retain-until-deprecated"});
 
 enum class ShiftPolicy { kLinear, kAtomic };
 template <>

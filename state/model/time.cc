@@ -22,12 +22,12 @@ struct UnitWord {
 };
 
 constexpr auto kUnits = std::to_array<UnitWord>({
-    {"d", 86'400'000},       {"day", 86'400'000},     {"days", 86'400'000},  {"h", 3'600'000},      {"hour", 3'600'000},
-    {"hours", 3'600'000},    {"min", 60'000},         {"minute", 60'000},    {"minutes", 60'000},   {"s", 1'000},
-    {"sec", 1'000},          {"secs", 1'000},         {"second", 1'000},     {"seconds", 1'000},    {"ms", 1},
-    {"milli", 1},            {"millis", 1},           {"millisecond", 1},    {"milliseconds", 1},   {"µs", 1e-3},
-    {"micro", 1e-3},         {"micros", 1e-3},        {"microsecond", 1e-3}, {"microseconds", 1e-3}, {"ns", 1e-6},
-    {"nano", 1e-6},          {"nanos", 1e-6},         {"nanosecond", 1e-6},  {"nanoseconds", 1e-6},
+    {"d", 86'400'000},    {"day", 86'400'000}, {"days", 86'400'000},  {"h", 3'600'000},       {"hour", 3'600'000},
+    {"hours", 3'600'000}, {"min", 60'000},     {"minute", 60'000},    {"minutes", 60'000},    {"s", 1'000},
+    {"sec", 1'000},       {"secs", 1'000},     {"second", 1'000},     {"seconds", 1'000},     {"ms", 1},
+    {"milli", 1},         {"millis", 1},       {"millisecond", 1},    {"milliseconds", 1},    {"µs", 1e-3},
+    {"micro", 1e-3},      {"micros", 1e-3},    {"microsecond", 1e-3}, {"microseconds", 1e-3}, {"ns", 1e-6},
+    {"nano", 1e-6},       {"nanos", 1e-6},     {"nanosecond", 1e-6},  {"nanoseconds", 1e-6},
 });
 
 std::string counted(std::int64_t count, std::string_view word) {
@@ -41,10 +41,10 @@ std::string format_instant(Instant at) {
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss time(at - day);
   std::array<char, 64> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                   static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                                   static_cast<int>(time.seconds().count()));
+  const int length =
+      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
+                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
+                    static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()));
   std::string out(text.data(), static_cast<std::size_t>(length));
   if (const auto rest = time.subseconds().count(); rest != 0) {
     std::snprintf(text.data(), text.size(), ".%03d", static_cast<int>(rest));
@@ -76,8 +76,8 @@ std::string format_duration(Duration length) {
     std::string_view word;
     std::int64_t milliseconds;
   };
-  static constexpr auto kParts = std::to_array<Part>(
-      {{"day", 86'400'000}, {"hour", 3'600'000}, {"minute", 60'000}, {"second", 1'000}, {"millisecond", 1}});
+  static constexpr auto kParts =
+      std::to_array<Part>({{"day", 86'400'000}, {"hour", 3'600'000}, {"minute", 60'000}, {"second", 1'000}, {"millisecond", 1}});
   std::int64_t rest = length.count();
   for (std::size_t i = 0; i < kParts.size(); ++i) {
     if (rest < kParts[i].milliseconds) continue;

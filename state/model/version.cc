@@ -41,8 +41,6 @@ std::optional<FeatureVersion> parse_feature_version(std::string_view text) {
   return FeatureVersion{(*numbers)[0], (*numbers)[1]};
 }
 
-std::string to_string(const FeatureVersion& version) {
-  return std::to_string(version.major) + '.' + std::to_string(version.minor);
-}
+std::string to_string(const FeatureVersion& version) { return std::to_string(version.major) + '.' + std::to_string(version.minor); }
 
 }  // namespace nelson
