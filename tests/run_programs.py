@@ -20,14 +20,9 @@ PR_SET_CHILD_SUBREAPER = 36
 LIMIT = {"datacenter_tests": 420, "gitsync_tests": 300, "local_tests": 300, "haproxy_tests": 300, "domains_tests": 300, "loop_tests": 300}
 SANITIZED_FACTOR = 2
 
-# Under ThreadSanitizer only what shares memory between threads: the store and its readers, the status server, the loop and its domains.
-THREADED = ("state_tests", "status_tests", "loop_tests")
-
-# What a sanitized flavour leaves out, and why.
-SANITIZED_SKIP = {
-    "checks_tests": "reads sources only, the same in every flavour",
-    "datacenter_tests": "whole programs against real servers: run in the default flavour, whose timings they need",
-}
+# The programs of a sanitized flavour: tests/run builds no others. Under ThreadSanitizer what shares memory between threads: the store and its
+# readers, the status server, the loop and its domains.
+FLAVOURED = {"address": ("model_tests", "state_tests"), "thread": ("state_tests", "status_tests", "loop_tests")}
 
 
 def programs_of(build):
@@ -189,11 +184,8 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             for program in programs:
-                if options.flavour == "thread" and program not in THREADED and not options.only:
-                    skipped.append((program, "not built in this flavour, which holds the programs whose code shares memory between threads"))
-                    continue
-                if options.flavour != "default" and program in SANITIZED_SKIP:
-                    skipped.append((program, SANITIZED_SKIP[program]))
+                if program not in FLAVOURED.get(options.flavour, (program,)) and not options.only:
+                    skipped.append((program, "not built in this flavour, which holds only what tests/run names for it"))
                     continue
                 more = run(program, options.build, options.flavour, options.filter, folder)
                 passed, failed, skipped, again = passed + more[0], failed + more[1], skipped + more[2], again + more[3]
