@@ -585,7 +585,7 @@ std::optional<Problem> unread_path_problem(std::string_view path) {
                         "files of " + std::string(top) + "/ are not understood by this version, this one changes nothing",
                         "remove it until a version understands it", true);
   if (!contains(understood_folders(), top)) {
-    std::vector<std::string> known = understood_folders();
+    const std::vector<std::string>& known = understood_folders();
     const auto near = nearest(top.empty() ? parts.stem : top, top.empty() ? std::vector<std::string>{"owner"} : known);
     return path_problem(path, "UnknownFile", "nothing is read from here",
                         near ? "did you mean `" + *near + (top.empty() ? ".yml`?" : "/`?")
