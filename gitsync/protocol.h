@@ -74,8 +74,8 @@ inline constexpr const char* kMirrorDamaged = "MirrorDamaged";
 template <class T>
 class [[nodiscard]] Reply {
  public:
-  Reply(T value) : value_(std::move(value)), ok_(true) {}   // NOLINT: as Result
-  Reply(Failure failure) : failure_(std::move(failure)) {}  // NOLINT
+  Reply(T value) : value_(std::move(value)), ok_(true) {}   // implicit, as Result's
+  Reply(Failure failure) : failure_(std::move(failure)) {}  // implicit
   explicit operator bool() const { return ok_; }
   T& operator*() { return value_; }
   const T& operator*() const { return value_; }

@@ -4,11 +4,11 @@
 
 namespace nelson {
 
-/// Launches what Git wants and is not there, repairs what a rule keeps and does not run, applies in place what lies outside the digest,
-/// and notes readiness and the results of jobs. `kept(c)` says whether a rule keeps a case.
+/// Launches what Git wants and is not there, or says what stands in the way.
 void plan_deployments(const Cell& cell, Instant now, CellPlan& out);
 
-/// Drift repair and notes for one live stack. `kept`: whether a rule keeps it; one that no rule keeps is not started again.
+/// Upkeep of one live stack: drift repair, what lies outside the digest applied in place, readiness and results of jobs.
+/// `kept`: whether a rule keeps it; one that no rule keeps is not started again.
 void plan_upkeep(const Cell& cell, const Case& c, bool kept, Instant now, CellPlan& out);
 
 }  // namespace nelson

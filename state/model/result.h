@@ -36,8 +36,8 @@ template <class T = std::monostate>
 class [[nodiscard]] Result {
  public:
   Result() requires std::is_same_v<T, std::monostate> : content_(T{}) {}
-  Result(T value) : content_(std::move(value)) {}      // NOLINT: `return value;` is the point
-  Result(Error error) : content_(std::move(error)) {}  // NOLINT: and so is `return error;`
+  Result(T value) : content_(std::move(value)) {}      // implicit: `return value;` is the point
+  Result(Error error) : content_(std::move(error)) {}  // implicit: and so is `return error;`
 
   [[nodiscard]] bool ok() const { return std::holds_alternative<T>(content_); }
   explicit operator bool() const { return ok(); }
