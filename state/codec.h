@@ -3,7 +3,6 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,8 +52,8 @@ template <class T>
 void encode(std::string& out, const std::optional<T>& value);
 template <class T>
 void encode(std::string& out, const std::vector<T>& values);
-template <class Key, class T>
-void encode(std::string& out, const std::map<Key, T>& values);
+template <Keyed Map>
+void encode(std::string& out, const Map& values);
 template <Described T>
 void encode(std::string& out, const T& value);
 
@@ -68,8 +67,8 @@ void encode(std::string& out, const std::vector<T>& values) {
   encode(out, static_cast<std::uint32_t>(values.size()));
   for (const T& value : values) encode(out, value);
 }
-template <class Key, class T>
-void encode(std::string& out, const std::map<Key, T>& values) {
+template <Keyed Map>
+void encode(std::string& out, const Map& values) {
   encode(out, static_cast<std::uint32_t>(values.size()));
   for (const auto& [key, value] : values) {
     encode(out, key);
@@ -160,15 +159,16 @@ class Decoder {
     return true;
   }
 
-  template <class Key, class T>
-  bool take(std::map<Key, T>& values) {
+  template <Keyed Map>
+  bool take(Map& values) {
     std::uint32_t count = 0;
     if (!take(count) || count > rest_.size()) return false;
     values.clear();
+    std::optional<typename Map::key_type> last;
     for (std::uint32_t i = 0; i < count; ++i) {
-      Key key;
-      if (!take(key) || (!values.empty() && !(values.rbegin()->first < key))) return false;
-      if (!take(values.emplace_hint(values.end(), std::move(key), T{})->second)) return false;
+      typename Map::key_type key;
+      if (!take(key) || (last && !(*last < key)) || !take(values[key])) return false;
+      last = std::move(key);
     }
     return true;
   }

@@ -58,6 +58,17 @@ void keep_from_programs(const std::string& path) {
   }
 }
 
+/// Gives LMDB's table of readers its room on the disk. LMDB makes it as a hole and writes to it through memory, and a page of a hole that
+/// finds no room is not an error but a SIGBUS. Returns an errno; a file system that cannot promise room is let pass.
+int reserve_readers(const std::string& folder) {
+  constexpr off_t kBytes = (kMaxReaders + 64) * 64;  // and some for LMDB's own words at its beginning
+  const int file = ::open((folder + "/lock.mdb").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return errno;
+  const int error = ::fallocate(file, 0, 0, kBytes) == 0 ? 0 : errno;
+  ::close(file);
+  return error == EOPNOTSUPP ? 0 : error;
+}
+
 }  // namespace
 
 std::string suspect_file(const std::string& folder) { return folder + "/data.mdb.suspect"; }
@@ -112,6 +123,7 @@ Status Environment::start() {
   int result = mdb_env_set_mapsize(raw, max_bytes);
   if (result == 0) result = mdb_env_set_maxdbs(raw, static_cast<MDB_dbi>(tables_.size()));
   if (result == 0) result = mdb_env_set_maxreaders(raw, kMaxReaders);
+  if (result == 0 && !options_.read_only) result = reserve_readers(options_.folder);
   if (result == 0) result = fault("mdb_env_open");
   if (result == 0) result = mdb_env_open(raw, options_.folder.c_str(), MDB_NOTLS | (options_.read_only ? MDB_RDONLY : 0U), 0600);
   if (result != 0) return explain("mdb_env_open", result);
@@ -153,6 +165,8 @@ Error Environment::explain(std::string_view call, int result) const {
     case ENOSPC:
     case EDQUOT:
       return internal(store + " cannot be written, its disk is full: free some space, then start again" + detail);
+    case EIO:  // LMDB's word for a write that was cut short, too
+      return internal(store + " cannot be written, its disk fails or is full: look after it, then start again" + detail);
     case MDB_READERS_FULL:
       return unavailable(store + " has more than " + std::to_string(kMaxReaders) + " readers at once: try again" + detail);
     case MDB_MAP_RESIZED:

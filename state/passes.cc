@@ -1,9 +1,7 @@
 #include "state/passes.h"
 
 #include <algorithm>
-#include <tuple>
-
-#include "state/fingerprint.h"
+#include <map>
 
 namespace nelson {
 namespace {
@@ -24,22 +22,16 @@ DesiredRepository deciding(DesiredRepository repository) {
   return repository;
 }
 
-const std::string& none() {
-  static const std::string kNone;
-  return kNone;
+PartKey key_of(std::uint8_t kind, const std::string& name) { return {kind, name, ""}; }
+PartKey key_of(std::uint8_t kind, const CellKey& key) { return {kind, key.domain, key.unit}; }
+
+void each_part_of(std::uint8_t kind, const auto& member, auto&& see) { see(key_of(kind, ""), deciding(member)); }
+template <Keyed Map>
+void each_part_of(std::uint8_t kind, const Map& members, auto&& see) {
+  for (const auto& [key, member] : members) see(key_of(kind, key), deciding(member));
 }
 
-void each_part_of(std::uint8_t kind, const auto& member, auto&& see) { see(kind, none(), none(), deciding(member)); }
-template <class T>
-void each_part_of(std::uint8_t kind, const std::map<std::string, T>& members, auto&& see) {
-  for (const auto& [name, member] : members) see(kind, name, none(), deciding(member));
-}
-template <class T>
-void each_part_of(std::uint8_t kind, const std::map<CellKey, T>& members, auto&& see) {
-  for (const auto& [key, member] : members) see(kind, key.domain, key.unit, deciding(member));
-}
-
-/// Calls `see(kind, first, second, value)` for every part of a pass's inputs, in the order of (kind, first, second).
+/// Calls `see(key, value)` for every part of a pass's inputs, in the order of keys.
 void each_part(const Desired& desired, const Observed& observed, auto&& see) {
   std::uint8_t kind = 0;
   const auto field = [&](std::string_view, const auto& member) { each_part_of(++kind, member, see); };
@@ -47,14 +39,52 @@ void each_part(const Desired& desired, const Observed& observed, auto&& see) {
   Observed::visit(observed, field);
 }
 
-bool put_part_into(const PartHeader&, Decoder& decoder, auto& member) { return decoder.take(member); }
-template <class T>
-bool put_part_into(const PartHeader& header, Decoder& decoder, std::map<std::string, T>& members) {
-  return decoder.take(members[header.first]);
+/// As SharedMap's, for the few that are no such map; not in the order of keys.
+template <class Key, class T>
+void each_difference(const std::map<Key, T>& before, const std::map<Key, T>& after, auto&& see) {
+  for (const auto& [key, was] : before)
+    if (!after.contains(key)) see(key, &was, static_cast<const T*>(nullptr));
+  for (const auto& [key, is] : after) {
+    const auto was = before.find(key);
+    if (was == before.end() || !(was->second == is)) see(key, was == before.end() ? nullptr : &was->second, &is);
+  }
 }
+
 template <class T>
-bool put_part_into(const PartHeader& header, Decoder& decoder, std::map<CellKey, T>& members) {
-  return decoder.take(members[{header.first, header.second}]);
+void each_change_of(std::uint8_t kind, const T& before, const T& after, auto&& see) {
+  if (!(before == after)) see(key_of(kind, ""), &after);
+}
+template <Keyed Map>
+void each_change_of(std::uint8_t kind, const Map& before, const Map& after, auto&& see) {
+  each_difference(before, after, [&](const auto& key, const auto* was, const auto* is) {
+    if (was != nullptr && is != nullptr && deciding(*was) == deciding(*is)) return;
+    see(key_of(kind, key), is);
+  });
+}
+
+/// Calls `see(key, value)` for every part that is not what it was; null when it is gone.
+void each_changed_part(const Desired& desired_before, const Observed& observed_before, const Desired& desired,
+                       const Observed& observed, auto&& see) {
+  std::vector<const void*> before;  // the members, in the order in which they are visited
+  const auto note = [&](std::string_view, const auto& member) { before.push_back(&member); };
+  Desired::visit(desired_before, note);
+  Observed::visit(observed_before, note);
+  std::uint8_t kind = 0;
+  const auto field = [&](std::string_view, const auto& member) {
+    const auto* was = static_cast<decltype(&member)>(before[kind]);
+    each_change_of(++kind, *was, member, see);
+  };
+  Desired::visit(desired, field);
+  Observed::visit(observed, field);
+}
+
+bool put_part_into(const PartHeader&, Decoder& decoder, auto& member) { return decoder.take(member); }
+template <Keyed Map>
+bool put_part_into(const PartHeader& header, Decoder& decoder, Map& members) {
+  if constexpr (std::is_same_v<typename Map::key_type, CellKey>)
+    return decoder.take(members[{header.first, header.second}]);
+  else
+    return decoder.take(members[header.first]);
 }
 
 /// The other way round. False when the bytes do not hold such a part.
@@ -128,7 +158,7 @@ Status Passes::load() {
   if (!all->empty()) last_ = all->back();
   const std::uint64_t oldest = all->empty() ? ~std::uint64_t{0} : all->front().record.pass;
 
-  std::vector<Known> found;
+  Known found;
   garbage_.clear();
   bytes_ = 0;
   inputs_ = 0;
@@ -138,12 +168,12 @@ Status Passes::load() {
     std::string part;
     std::string base;  // the newest version up to now that is not newer than the oldest pass
     bool base_present = true;
-    std::optional<Known> newest;
+    std::optional<std::pair<PartKey, std::uint64_t>> newest;
     const auto end_part = [&] {
       if (!base.empty() && !base_present) garbage_.push_back(base);
       if (newest) {
-        inputs_ ^= newest->digest;
-        found.push_back(std::move(*newest));
+        inputs_ ^= newest->second;
+        found[newest->first] = newest->second;
       }
       base.clear();
       base_present = true;
@@ -171,7 +201,7 @@ Status Passes::load() {
         base_present = header.present;
       }
       newest.reset();
-      if (header.present) newest = Known{header.kind, header.first, header.second, unsealed->digest, std::nullopt};
+      if (header.present) newest.emplace(PartKey{header.kind, header.first, header.second}, unsealed->digest);
     }
     end_part();
   }
@@ -179,50 +209,40 @@ Status Passes::load() {
   // They are taken from the back: the older versions of a removed part go before the one that says it is gone.
   std::reverse(garbage_.begin(), garbage_.end());
 
-  const auto order = [](const Known& a, const Known& b) {
-    return std::tie(a.kind, a.first, a.second) < std::tie(b.kind, b.first, b.second);
-  };
-  std::sort(found.begin(), found.end(), order);
-  auto before = known_.begin();
-  for (Known& known : found) {
-    before = std::lower_bound(before, known_.end(), known, order);
-    if (before != known_.end() && !order(known, *before) && before->digest == known.digest) known.fingerprint = before->fingerprint;
-  }
+  if (!(found == known_)) seen_.reset();  // something was lost
   known_ = std::move(found);
   loaded_ = true;
   return {};
 }
 
-void Passes::compare(const Desired& desired, const Observed& observed, auto&& changed) {
-  std::size_t at = 0;
+void Passes::compare(const Desired& desired, const Observed& observed, auto&& changed) const {
   bool on = true;
-  const auto remove = [&] {
-    const Known& gone = known_[at];
-    on = changed(PartHeader{gone.kind, gone.first, gone.second, false}, at, std::optional<std::uint64_t>(), std::string());
-    ++at;
+  const auto gone = [&](const PartKey& key) {
+    on = on && changed(PartHeader{key.kind, key.first, key.second, false}, std::string());
   };
-  each_part(desired, observed, [&](std::uint8_t kind, const std::string& first, const std::string& second, const auto& value) {
+  const auto there = [&](const PartKey& key, const auto& value) {
     if (!on) return;
-    const auto place = std::tie(kind, first, second);
-    while (on && at < known_.size() && std::tie(known_[at].kind, known_[at].first, known_[at].second) < place) remove();
-    if (!on) return;
-    const std::uint64_t fingerprint = fingerprint_of(value);
-    const bool known = at < known_.size() && std::tie(known_[at].kind, known_[at].first, known_[at].second) == place;
-    if (known && known_[at].fingerprint == fingerprint) {
-      ++at;
-      return;
-    }
-    const PartHeader header{kind, first, second, true};
-    std::string bytes = header_and(header, value);
-    if (known && known_[at].digest == content_digest(bytes)) {
-      known_[at].fingerprint = fingerprint;
-      ++at;
-      return;
-    }
-    on = changed(header, known ? at : known_.size(), std::optional(fingerprint), std::move(bytes));
-    if (known) ++at;
+    const PartHeader header{key.kind, key.first, key.second, true};
+    const std::string bytes = header_and(header, value);
+    const auto known = known_.find(key);
+    if (known == known_.end() || known->second != content_digest(bytes)) on = changed(header, bytes);
+  };
+  if (seen_) {
+    each_changed_part(seen_->desired, seen_->observed, desired, observed, [&](const PartKey& key, const auto* value) {
+      if (value != nullptr)
+        there(key, deciding(*value));
+      else if (known_.contains(key))
+        gone(key);
+    });
+    return;
+  }
+  auto known = known_.begin();
+  each_part(desired, observed, [&](const PartKey& key, const auto& value) {
+    for (; known != known_.end() && known->first < key; ++known) gone(known->first);
+    if (known != known_.end() && known->first == key) ++known;
+    there(key, value);
   });
-  while (on && at < known_.size()) remove();
+  for (; known != known_.end(); ++known) gone(known->first);
 }
 
 Status Passes::record(const Desired& desired, const Observed& observed, Instant now, const std::string& plan_digest) {
@@ -236,7 +256,10 @@ Status Passes::record(const Desired& desired, const Observed& observed, Instant 
       differs = true;
       return false;
     });
-  if (!differs) return {};
+  if (!differs) {
+    seen_ = Inputs{desired, observed};
+    return {};
+  }
   if (last_number_ + 1 >= last_checkpoint_ + checkpoint_every_ && !checkpoint) {
     if (Status done = load(); !done) return done;
     checkpoint = true;
@@ -263,17 +286,17 @@ Result<Passes::Written> Passes::write(const Desired& desired, const Observed& ob
   StoredPass pass{{last_number_ + 1, now, plan_digest, checkpoint}, inputs_};
   std::vector<Changed> changes;
   std::uint64_t bytes = bytes_;
-  compare(desired, observed,
-          [&](const PartHeader& header, std::size_t at, std::optional<std::uint64_t> fingerprint, const std::string& content) {
-            const std::string value = header.present ? content : encoded(header);
-            const std::string key = version_key(header, pass.record.pass);
-            change->put_bytes(Table::kParts, key, value);
-            bytes += room_of(key.size(), value.size());
-            const std::uint64_t digest = header.present ? content_digest(value) : 0;
-            pass.inputs ^= digest ^ (at < known_.size() ? known_[at].digest : 0);
-            changes.push_back({at, header.present, {header.kind, header.first, header.second, digest, fingerprint}});
-            return bytes <= most_bytes_ && !change->transaction().failed();
-          });
+  compare(desired, observed, [&](const PartHeader& header, const std::string& content) {
+    const std::string value = header.present ? content : encoded(header);
+    const std::string key = version_key(header, pass.record.pass);
+    change->put_bytes(Table::kParts, key, value);
+    bytes += room_of(key.size(), value.size());
+    Changed& part = changes.emplace_back(Changed{{header.kind, header.first, header.second}, std::nullopt});
+    if (header.present) part.digest = content_digest(value);
+    const auto known = known_.find(part.key);
+    pass.inputs ^= part.digest.value_or(0) ^ (known == known_.end() ? 0 : known->second);
+    return bytes <= most_bytes_ && !change->transaction().failed();
+  });
   if (bytes > most_bytes_) return Written::kTooLarge;
   const std::size_t removed = std::min(garbage_.size(), kRemovedAtOnce);
   for (std::size_t i = 0; i < removed; ++i) change->remove(Table::kParts, garbage_[garbage_.size() - 1 - i]);
@@ -297,31 +320,14 @@ Result<Passes::Written> Passes::write(const Desired& desired, const Observed& ob
   last_number_ = pass.record.pass;
   if (checkpoint) last_checkpoint_ = last_number_;
   last_ = std::move(pass);
-  apply(changes);
-  return Written::kKept;
-}
-
-void Passes::apply(std::vector<Changed>& changes) {
-  const std::size_t before = known_.size();
-  bool removed = false;
-  for (Changed& change : changes) {
-    if (change.at == before) {
-      known_.push_back(std::move(change.part));
-    } else if (change.present) {
-      known_[change.at] = std::move(change.part);
-    } else {
-      known_[change.at].kind = 0;
-      removed = true;
-    }
+  for (const Changed& part : changes) {
+    if (part.digest)
+      known_[part.key] = *part.digest;
+    else
+      known_.erase(part.key);
   }
-  const auto order = [](const Known& a, const Known& b) {
-    return std::tie(a.kind, a.first, a.second) < std::tie(b.kind, b.first, b.second);
-  };
-  // New parts come in order too.
-  const auto middle = known_.begin() + static_cast<std::ptrdiff_t>(before);
-  const auto kept = removed ? std::remove_if(known_.begin(), middle, [](const Known& known) { return known.kind == 0; }) : middle;
-  const auto merged_from = known_.erase(kept, middle);
-  std::inplace_merge(known_.begin(), merged_from, known_.end(), order);
+  seen_ = Inputs{desired, observed};
+  return Written::kKept;
 }
 
 Result<bool> Passes::make_room() {

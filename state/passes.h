@@ -24,6 +24,14 @@ struct PartHeader {
   }
 };
 
+/// Whose a part is: PartHeader without `present`.
+struct PartKey {
+  std::uint8_t kind = 0;
+  std::string first, second;
+
+  auto operator<=>(const PartKey&) const = default;
+};
+
 /// A pass as stored: its record, and the exclusive or of the content digests of all its inputs, by which a replay knows that it is
 /// whole.
 struct StoredPass {
@@ -49,26 +57,24 @@ class Passes {
   [[nodiscard]] Result<std::vector<StoredPass>> stored() const;
 
  private:
-  /// What is known of a part's newest version.
-  struct Known {
-    std::uint8_t kind = 0;
-    std::string first, second;
-    std::uint64_t digest = 0;
-    std::optional<std::uint64_t> fingerprint;  // once it was seen in this process
+  struct Inputs {
+    Desired desired;
+    Observed observed;
   };
+  /// The digests of parts' contents in their newest versions.
+  using Known = SharedMap<PartKey, std::uint64_t>;
+  /// A part that is another than known, or gone.
   struct Changed {
-    std::size_t at = 0;  // in known_, or its size for a new part
-    bool present = true;
-    Known part;
+    PartKey key;
+    std::optional<std::uint64_t> digest;
   };
 
   Status load();
-  /// Calls `changed(header, at, bytes)` for each part that differs from what is known, until it answers false.
-  void compare(const Desired& desired, const Observed& observed, auto&& changed);
+  /// Calls `changed(header, bytes)` for each part that differs from what is known, until it answers false.
+  void compare(const Desired& desired, const Observed& observed, auto&& changed) const;
   enum class Written { kKept, kTooLarge };
   Result<Written> write(const Desired& desired, const Observed& observed, Instant now, const std::string& plan_digest,
                         bool checkpoint);
-  void apply(std::vector<Changed>& changes);
   /// Gives up the older half of the passes. False: there is but one.
   Result<bool> make_room();
   Status remove_garbage();
@@ -79,7 +85,9 @@ class Passes {
   const std::uint64_t most_bytes_;
 
   bool loaded_ = false;
-  std::vector<Known> known_;  // by (kind, first, second)
+  Known known_;
+  std::optional<Inputs>
+      seen_;  // what known_ tells of, when it was seen in this process: then a comparison costs what changed since
   std::uint64_t inputs_ = 0;
   std::uint64_t bytes_ = 0;           // of all versions
   std::vector<std::string> garbage_;  // keys of versions that no pass kept needs; those of one part newest first

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <concepts>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,9 +56,11 @@ template <class T>
 struct Shape<std::vector<T>> {
   static std::string text() { return "list of " + shape_of<T>(); }
 };
-template <class Key, class T>
-struct Shape<std::map<Key, T>> {
-  static std::string text() { return "map of " + shape_of<Key>() + " to " + shape_of<T>(); }
+template <Keyed Map>
+struct Shape<Map> {
+  static std::string text() {
+    return "map of " + shape_of<typename Map::key_type>() + " to " + shape_of<typename Map::mapped_type>();
+  }
 };
 template <Described T>
 struct Shape<T> {

@@ -7,6 +7,7 @@
 
 #include "state/model/identity.h"
 #include "state/model/problem.h"
+#include "state/model/shared_map.h"
 #include "state/model/spec.h"
 #include "state/model/time.h"
 
@@ -148,6 +149,19 @@ struct DesiredRepository {
   }
 };
 
+/// An operator's yes to a control repository whose head went back (semantics 4): full ids of the commit that was last applied and of the
+/// head that came instead.
+struct WentBack {
+  std::string from;
+  std::string to;
+
+  auto operator<=>(const WentBack&) const = default;
+  static void visit(auto& self, auto&& field) {
+    field("from", self.from);
+    field("to", self.to);
+  }
+};
+
 /// Everything that Git says, resolved. Equal repositories give an equal value.
 struct Desired {
   std::string owner;                    // the control repository's stable id
@@ -155,9 +169,10 @@ struct Desired {
   std::vector<std::string> moved_from;  // former control urls of this owner, as owner.yml lists them
   std::string control_commit;           // full id
   std::map<std::string, DomainSettings> domains;
-  std::map<std::string, DesiredRepository> repositories;
-  std::map<CellKey, DesiredCell> cells;
+  SharedMap<std::string, DesiredRepository> repositories;
+  SharedMap<CellKey, DesiredCell> cells;
   std::vector<std::string> acknowledged;  // stack names that files in acknowledgements/ release from the brake, sorted
+  std::vector<WentBack> went_back;        // that files in acknowledgements/ say yes to, sorted
   std::vector<Problem> problems;          // sorted
 
   bool operator==(const Desired&) const = default;
@@ -170,6 +185,7 @@ struct Desired {
     field("repositories", self.repositories);
     field("cells", self.cells);
     field("acknowledged", self.acknowledged);
+    field("went_back", self.went_back);
     field("problems", self.problems);
   }
 };

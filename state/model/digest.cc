@@ -1,12 +1,16 @@
 #include "state/model/digest.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 namespace nelson {
 
 Digest sha256(std::string_view bytes) {
+  // Kept, since to look the algorithm up each time, as the one-shot call does, costs as much as to digest some hundred bytes.
+  static const EVP_MD* const kAlgorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Digest digest;
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.bytes.data());
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.bytes.data(), nullptr, kAlgorithm, nullptr) != 1)
+    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.bytes.data());
   return digest;
 }
 

@@ -135,6 +135,18 @@ struct Route {
   }
 };
 
+/// Where a service in force is reached, whatever stands behind it.
+struct ServiceAddress {
+  TrafficKey key;
+  std::vector<Endpoint> endpoints;  // in the order of its route's ports
+
+  bool operator==(const ServiceAddress&) const = default;
+  static void visit(auto& self, auto&& field) {
+    field("key", self.key);
+    field("endpoints", self.endpoints);
+  }
+};
+
 /// Connections that a balancer still carries to a server, in the route or out of it already.
 struct Sessions {
   std::string stack;
@@ -150,16 +162,18 @@ struct Sessions {
 };
 
 struct ObservedCell {
-  std::vector<ObservedStack> stacks;   // by name
-  std::vector<TrafficRecord> traffic;  // by key
-  std::vector<Route> routes;           // in force, by key
-  std::vector<Sessions> sessions;      // more than none, by (stack, index)
+  std::vector<ObservedStack> stacks;      // by name
+  std::vector<TrafficRecord> traffic;     // by key
+  std::vector<Route> routes;              // in force, by key
+  std::vector<ServiceAddress> addresses;  // of the routes, by key
+  std::vector<Sessions> sessions;         // more than none, by (stack, index)
 
   bool operator==(const ObservedCell&) const = default;
   static void visit(auto& self, auto&& field) {
     field("stacks", self.stacks);
     field("traffic", self.traffic);
     field("routes", self.routes);
+    field("addresses", self.addresses);
     field("sessions", self.sessions);
   }
 };
@@ -206,7 +220,7 @@ struct ObservedDomain {
 /// The world and what is remembered of it, as last seen.
 struct Observed {
   std::map<std::string, ObservedDomain> domains;
-  std::map<CellKey, ObservedCell> cells;
+  SharedMap<CellKey, ObservedCell> cells;
 
   bool operator==(const Observed&) const = default;
   static void visit(auto& self, auto&& field) {

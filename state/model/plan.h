@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -140,6 +141,9 @@ struct Serve {
   bool operator==(const Serve&) const = default;
   static void visit(auto& self, auto&& field) { field("route", self.route); }
 };
+
+/// The reason of a Serve that puts back what the balancer has lost (or was never told), for who tells people of it.
+inline constexpr std::string_view kRouteLost = "the balancer does not serve what is recorded";
 
 /// Have the balancer serve nothing under this key.
 struct Unserve {

@@ -26,6 +26,13 @@ template <class Enum>
   return std::nullopt;
 }
 
+/// std::map and SharedMap: what is stored and shown of them is the same.
+template <class T>
+concept Keyed = requires {
+  typename T::key_type;
+  typename T::mapped_type;
+};
+
 struct AnyField {
   void operator()(std::string_view, auto&) const {}
 };

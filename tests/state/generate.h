@@ -3,7 +3,6 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <random>
 #include <string>
@@ -64,10 +63,10 @@ class Generate {
     values.clear();
     for (std::uint64_t left = below(4); left > 0; --left) fill(values.emplace_back());
   }
-  template <class Key, class T>
-  void fill(std::map<Key, T>& values) {
+  template <Keyed Map>
+  void fill(Map& values) {
     values.clear();
-    for (std::uint64_t left = below(5); left > 0; --left) fill(values[value<Key>()]);
+    for (std::uint64_t left = below(5); left > 0; --left) fill(values[value<typename Map::key_type>()]);
   }
   template <Described T>
   void fill(T& value) {

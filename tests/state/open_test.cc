@@ -70,6 +70,16 @@ TEST(Open, ItsDescriptorsAreNotInheritedByPrograms) {
   EXPECT_GE(seen, 3);
 }
 
+/// LMDB writes to it through memory: a page without room on the disk would be a SIGBUS.
+TEST(Open, TheTableOfReadersHasItsRoomOnTheDisk) {
+  const TestFolder folder;
+  const auto store = opened(folder.options());
+  struct stat status {};
+  ASSERT_EQ(::stat((folder.store() + "/lock.mdb").c_str(), &status), 0);
+  EXPECT_GE(status.st_size, 512 * 64);
+  EXPECT_GE(status.st_blocks * 512, status.st_size);
+}
+
 struct Refused {
   const char* name;
   void (*spoil)(const TestFolder& folder);

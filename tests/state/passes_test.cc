@@ -8,7 +8,8 @@ namespace {
 
 /// What a replay gives back of `desired`: all that decides.
 Desired recorded(Desired desired) {
-  for (auto& [name, repository] : desired.repositories) repository.last_fetched.clear();
+  const auto repositories = desired.repositories;
+  for (const auto& [name, repository] : repositories) desired.repositories[name].last_fetched.clear();
   return desired;
 }
 
@@ -194,9 +195,8 @@ TEST(Passes, WhenBytesRunShortOlderPassesGoFirst) {
   options.max_bytes = std::size_t{3} << 20;
   const auto store = opened(options);
   Inputs inputs = fleet(1);
-  auto& published = inputs.observed.cells.begin()->second.stacks[0].published;
   for (int i = 0; i < 60; ++i) {
-    published = std::string(100'000, static_cast<char>('a' + i % 26));
+    inputs.observed.cells[{"home", "unit0"}].stacks[0].published = std::string(100'000, static_cast<char>('a' + i % 26));
     const Status done = store->record_pass(inputs.desired, inputs.observed, at(i), std::to_string(i));
     ASSERT_TRUE(done) << i << ": " << done.error().message;
     ASSERT_EQ(store->last_pass(), static_cast<std::uint64_t>(i + 1));
@@ -213,7 +213,8 @@ TEST(Passes, InputsTooLargeAreNotKeptAndThatIsSaid) {
   const auto store = opened(options);
   Inputs inputs = fleet(40);
   ASSERT_TRUE(store->record_pass(inputs.desired, inputs.observed, at(1), "small"));
-  for (auto& [key, cell] : inputs.observed.cells) cell.stacks[0].published = std::string(60'000, 'x');
+  for (int i = 0; i < 40; ++i)
+    inputs.observed.cells[{"home", "unit" + std::to_string(i)}].stacks[0].published = std::string(60'000, 'x');
   ASSERT_TRUE(store->record_pass(inputs.desired, inputs.observed, at(2), "large"));
   ASSERT_TRUE(store->record_pass(inputs.desired, inputs.observed, at(3), "larger"));
   ASSERT_EQ(store->damages().size(), 1U);
