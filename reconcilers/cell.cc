@@ -86,6 +86,8 @@ const ObservedStack* standing_for(const Candidate& candidate, const ObservedCell
   return newest;
 }
 
+}  // namespace
+
 Provider make_provider(const CellKey& key, const Desired& desired, const Observed& observed) {
   Provider provider;
   if (const DesiredCell* const wanted = find_in(desired.cells, key))
@@ -104,8 +106,6 @@ Provider make_provider(const CellKey& key, const Desired& desired, const Observe
   }
   return provider;
 }
-
-}  // namespace
 
 bool Provider::deprecated_in(const std::string& name_space) const {
   return std::find(left.begin(), left.end(), name_space) != left.end();

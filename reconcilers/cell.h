@@ -51,7 +51,12 @@ struct Provider {
   [[nodiscard]] bool deprecated_in(const std::string& name_space) const;
   /// Whether Git wants it where a caller in `name_space` would look: there or above.
   [[nodiscard]] bool expected_for(std::string_view name_space) const;
+
+  bool operator==(const Provider&) const = default;
 };
+
+/// What callers find in the cell `key`.
+[[nodiscard]] Provider make_provider(const CellKey& key, const Desired& desired, const Observed& observed);
 
 /// A cell with its neighbours, ready to be decided on. Points into the Desired and Observed it was made from.
 struct Cell {

@@ -17,7 +17,7 @@ struct CellPlan {
   // For the brake: stacks of the cell that Git no longer names and that have no live successor, due or not.
   std::vector<std::string> losing;
   std::size_t live = 0;
-  // For cycles: units called by what is live, and by first launches.
+  // For cycles: units called by what is live or wanted, sorted.
   std::vector<std::string> calls;
   std::vector<std::string> first_launches;  // stacks launched here for the first time of their version
 
@@ -34,5 +34,8 @@ struct CellPlan {
     if (!wake_at || at < *wake_at) wake_at = at;
   }
 };
+
+/// Decides on one cell. The same for every `now` until `wake_at`, unless it has actions.
+[[nodiscard]] CellPlan plan_cell(const Cell& cell, Instant now);
 
 }  // namespace nelson

@@ -72,7 +72,10 @@ std::optional<Obstacle> first_launch(const Cell& cell, const Case& c) {
 }
 
 std::optional<Obstacle> leaving(const Cell&, const Case& c) {
-  if (c.record == nullptr || !c.record->retiring || c.record->removed) return std::nullopt;
+  if (c.record == nullptr) return std::nullopt;
+  // What was buried and is seen to run was buried too early, or the view is an old one: either way it goes first.
+  const bool still_there = c.record->removed && c.running != nullptr;
+  if (!still_there && (!c.record->retiring || c.record->removed)) return std::nullopt;
   return Obstacle{"leaving-first", "its former life is being removed; the name is used again after that",
                   "the removal is confirmed", false};
 }
@@ -163,7 +166,8 @@ bool in_trouble(const Running& running, Duration patience, Instant now) {
 /// Without checks readiness comes with time alone; with them, time alone turns a slow start into trouble.
 void wake_when_mature(const Cell& cell, const Case& c, Instant now, CellPlan& out) {
   for (const Instance& instance : c.running->instances)
-    if (instance.state == InstanceState::kRunning && instance.since + cell.domain->ready_after > now)
+    if ((instance.state == InstanceState::kRunning || instance.health == Health::kFailing) &&
+        instance.since + cell.domain->ready_after > now)
       out.wake(instance.since + cell.domain->ready_after);
 }
 
@@ -220,6 +224,13 @@ bool routed(const Cell& cell, const std::string& stack, std::int32_t from_index)
 void plan_count(const Cell& cell, const Case& c, CellPlan& out) {
   const std::int32_t count = c.settings().instances;
   if (c.job || c.running->stopping || c.running->count == count) return;
+  if (count < c.running->count && cell.world->balances && !cell.world->balancer.complete) {
+    out.hold(cell, c.identity(), c.name, "draining",
+             "whether instances " + std::to_string(count) + " and up are in use is not known: the balancer of domain " +
+                 cell.key.domain + " does not answer",
+             "it answers again", false);
+    return;
+  }
   if (count < c.running->count && routed(cell, c.name, count)) {
     out.hold(cell, c.identity(), c.name, "draining",
              "instances " + std::to_string(count) + " and up still have connections or a place in the balancer",

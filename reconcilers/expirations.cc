@@ -137,22 +137,40 @@ bool has_successor(const Cell& cell, const Case& c) {
   });
 }
 
-/// Why a removal that is due does not begin; nothing when it may.
-std::optional<std::pair<std::string, std::string>> removal_obstacle(const Cell& cell, const Case& c, Instant now) {
+/// What of a removal cannot be known now, and what clears that; nothing when the view is whole.
+std::optional<std::pair<std::string, std::string>> partial_view(const Cell& cell) {
   const ObservedDomain& world = *cell.world;
-  if (!world.removals_held.empty()) return {{world.removals_held, "it is over, or acknowledged"}};
   for (const auto& [name, source] : {std::pair("discovery", &world.discovery), std::pair("balancer", &world.balancer)})
     if (!source->complete && (name != std::string("balancer") || world.balances))
       return {
           {"the view is partial: " + std::string(name) + " of domain " + cell.key.domain + " does not answer", "it answers again"}};
+  return std::nullopt;
+}
+
+/// Why a removal that is due does not begin; nothing when it may.
+std::optional<std::pair<std::string, std::string>> removal_obstacle(const Cell& cell, const Case& c, Instant now) {
+  const ObservedDomain& world = *cell.world;
+  if (!world.removals_held.empty()) return {{world.removals_held, "it is over, or acknowledged"}};
+  if (auto partial = partial_view(cell)) return partial;
+  // On an old memory of Git a unit stands whole: which of its stacks serves until the wanted one is ready, only Git can say.
+  for (const Case& other : cell.cases)
+    if (other.stands && other.identity().name_space == c.identity().name_space)
+      return {{"repository " + other.identity().repository + " was not reached since this controller started", "its host answers"}};
   if (c.percent > 0) {
     const TrafficRecord* const traffic =
         cell.traffic({cell.key.domain, c.identity().name_space, cell.key.unit, c.identity().version.major});
+    const bool moves = std::any_of(cell.cases.begin(), cell.cases.end(), [&](const Case& other) {
+      return other.wanted() && other.serves && other.identity().name_space == c.identity().name_space &&
+             other.identity().version.major == c.identity().version.major;
+    });
     for (const Weight& weight : traffic->weights) {
       const Case* const other = cell.find(weight.stack);
       if (weight.percent == 0 || other == &c || other == nullptr || !other->live) continue;
-      const auto expires = expires_at(cell, *other, now);
-      if (verdict_on(cell, *other).kept || !expires || *expires > now)
+      const auto expires = expires_at(cell, *other);
+      const bool kept = verdict_on(cell, *other).kept;
+      // Where Git wants nothing no course will ever move the share: what is kept takes it when this one is gone.
+      if (kept && !moves) continue;
+      if (kept || !expires || *expires > now)
         return {{"it still takes " + std::to_string(c.percent) + "% of the traffic", other->name + " has taken it"}};
     }
   }
@@ -185,10 +203,11 @@ void plan_live(const Cell& cell, const Case& c, Instant now, CellPlan& out) {
           if (hold.subject == other.name && hold.code != "replaces") return;
   }
   if (!c.job && (!record.kept_no_longer_since || *record.kept_no_longer_since > now)) {
+    if (record.kept_no_longer_since) out.wake(*record.kept_no_longer_since);  // the act may be held
     out.act(cell, c.identity(), Note{c.name, Fact::kKeptNoLonger}, "no rule keeps it any more");
     return;
   }
-  const Instant expires = c.job ? now : *expires_at(cell, c, now);
+  const Instant expires = c.job ? now : *expires_at(cell, c);
   if (now < expires) {
     out.wake(expires);
     out.hold(cell, c.identity(), c.name, "expiring", "no rule keeps it: it goes at " + format_instant(expires),
@@ -216,12 +235,17 @@ std::int32_t sessions_of(const Cell& cell, const std::string& stack) {
   return count;
 }
 
-/// Once stamped, removal finishes: out of the balancer, last answers out, stopped, confirmed, buried.
+/// Once stamped, removal finishes: out of the balancer, last answers out, stopped, confirmed, buried. What is there of a buried stack all the
+/// same goes the same way: it was buried, or something was published for it, on a view that was not the newest.
 void plan_removal(const Cell& cell, const Case& c, Instant now, CellPlan& out) {
   const Identity& identity = c.identity();
+  if (const auto partial = partial_view(cell)) {
+    out.hold(cell, identity, c.name, "removal-held", "is being removed, but " + partial->first, partial->second, false);
+    return;
+  }
   if (c.running == nullptr) {
     if (c.observed->published) out.act(cell, identity, Unpublish{c.name}, "it is gone");
-    out.act(cell, identity, Bury{c.name}, "its removal is confirmed");
+    if (!c.record->removed) out.act(cell, identity, Bury{c.name}, "its removal is confirmed");
     return;
   }
   if (c.running->stopping) {
@@ -237,12 +261,16 @@ void plan_removal(const Cell& cell, const Case& c, Instant now, CellPlan& out) {
              "they are out, at the latest after the drain limit", false);
     return;
   }
-  if (c.job && c.running->child_running && now < *c.record->retiring + kLongestLastRun) {
+  if (c.job && c.running->child_running && c.record->retiring && *c.record->retiring > now) {
+    out.act(cell, identity, Note{c.name, Fact::kRetiring}, "its removal began in the future of this clock: stamped again");
+    return;
+  }
+  if (c.job && c.running->child_running && c.record->retiring && now < *c.record->retiring + kLongestLastRun) {
     out.wake(*c.record->retiring + kLongestLastRun);
     out.hold(cell, identity, c.name, "last-run", "its last run is under way", "the run ends, at the latest after an hour", false);
     return;
   }
-  out.act(cell, identity, Remove{c.name, c.running->incarnation}, "retired");
+  out.act(cell, identity, Remove{c.name, c.running->incarnation}, c.record->removed ? "it was removed and runs" : "retired");
 }
 
 }  // namespace
@@ -253,10 +281,13 @@ Verdict verdict_on(const Cell& cell, const Case& c) {
   return {false, "no rule keeps it"};
 }
 
-std::optional<Instant> expires_at(const Cell& cell, const Case& c, Instant now) {
+std::optional<Instant> expires_at(const Cell& cell, const Case& c) {
   if (!c.record->kept_no_longer_since) return std::nullopt;
-  const Instant launched = std::min(*c.record->launched, now);
-  const Instant since = std::min(*c.record->kept_no_longer_since, now);
+  // An instant to come counts as it is: "now" in its place would come to the same end, and would say another one at every look. What was
+  // launched by a clock that was set back since was launched before it was kept no longer, whatever its record says: only that is stamped
+  // again.
+  const Instant since = *c.record->kept_no_longer_since;
+  const Instant launched = std::min(*c.record->launched, since);
   return std::max(launched + cell.domain->initial_lifetime, since + cell.domain->extended_lifetime);
 }
 
@@ -272,6 +303,8 @@ void plan_expirations(const Cell& cell, Instant now, CellPlan& out) {
     if (c.record->removed) {
       if ((c.record->tombstone || c.record->reversed) && c.candidate == nullptr && c.absence_known)
         out.act(cell, c.identity(), Note{c.name, Fact::kTombstoneDropped}, "Git wants another version");
+      const bool stays_away = c.candidate == nullptr || c.record->tombstone || c.record->reversed;
+      if (c.running != nullptr || (stays_away && c.observed->published)) plan_removal(cell, c, now, out);
       continue;
     }
     if (c.record->retiring) {

@@ -17,7 +17,7 @@ struct Verdict {
 [[nodiscard]] Verdict verdict_on(const Cell& cell, const Case& c);
 
 /// When a live stack that no rule keeps goes: max(launched + initial, kept_no_longer_since + extended). Nothing while that is not stamped yet.
-[[nodiscard]] std::optional<Instant> expires_at(const Cell& cell, const Case& c, Instant now);
+[[nodiscard]] std::optional<Instant> expires_at(const Cell& cell, const Case& c);
 
 /// Stamps and clears what rules say, begins removals that are due, finishes those that have begun.
 void plan_expirations(const Cell& cell, Instant now, CellPlan& out);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reconcilers/plan.h"
+#include "reconcilers/replanner.h"
 #include "state/model/digest.h"
 
 namespace nelson {
@@ -132,9 +132,10 @@ std::vector<ForecastStep> forecast(const Desired& desired, const Observed& obser
   std::vector<ForecastStep> steps;
   Observed world = observed;
   Instant at = now;
+  Replanner replanner;
   if (settled != nullptr) *settled = false;
   while (steps.size() < limit) {
-    const Plan next = plan(desired, world, at);
+    const Plan& next = replanner.plan(desired, world, at);
     for (const Action& action : next.actions) steps.push_back({at - now, action});
     if (!next.actions.empty()) {
       world = apply(next, world, at);

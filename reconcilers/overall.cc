@@ -1,18 +1,18 @@
 #include "reconcilers/overall.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
-#include <string>
+#include <iterator>
+
+#include "state/model/names.h"
 
 namespace nelson {
 namespace {
 
 using Cells = std::vector<std::pair<CellKey, CellPlan>>;
-using Calls = std::map<std::string, std::set<std::string>>;  // unit -> units it calls
 
-/// The shortest chain of calls from `from` to `to`, both named; empty when there is none.
-std::vector<std::string> chain(const Calls& calls, const std::string& from, const std::string& to) {
+/// The shortest chain of calls within `domain` from the unit `from` to the unit `to`, both named; empty when there is none.
+std::vector<std::string> chain(const std::map<CellKey, CellPlan>& all, const std::string& domain, const std::string& from,
+                               const std::string& to) {
   std::map<std::string, std::string> came_from{{from, ""}};
   std::vector<std::string> queue{from};
   for (std::size_t i = 0; i < queue.size(); ++i) {
@@ -21,10 +21,11 @@ std::vector<std::string> chain(const Calls& calls, const std::string& from, cons
       for (std::string at = to; !at.empty(); at = came_from[at]) path.insert(path.begin(), at);
       return path;
     }
-    const auto next = calls.find(queue[i]);
-    if (next == calls.end()) continue;
-    for (const std::string& unit : next->second)
-      if (came_from.emplace(unit, queue[i]).second) queue.push_back(unit);
+    const auto next = all.find({domain, queue[i]});
+    if (next == all.end()) continue;
+    const std::string unit = queue[i];
+    for (const std::string& called : next->second.calls)
+      if (came_from.emplace(called, unit).second) queue.push_back(called);
   }
   return {};
 }
@@ -47,26 +48,32 @@ void hold_back(CellPlan& plan, Held held) {
   plan.actions = std::move(going);
 }
 
+/// The lines to commit, equal for all that the brake holds, so that they are told once.
+std::string acknowledgement_of(const std::set<std::string>& stacks) {
+  constexpr std::size_t kMost = 50;
+  std::string names;
+  std::size_t listed = 0;
+  for (const std::string& stack : stacks) {
+    if (listed++ == kMost) break;
+    names += (names.empty() ? "" : ", ") + stack;
+  }
+  const std::string rest =
+      stacks.size() > kMost ? " (and " + std::to_string(stacks.size() - kMost) + " more, once these are gone)" : "";
+  return "a file in acknowledgements/ of the control repository lists them: {stacks: [" + names + "]" + rest + ", why: ...}";
+}
+
 }  // namespace
 
-void break_cycles(Cells& cells) {
-  std::map<std::string, Calls> domains;
-  bool first_launches = false;
-  for (const auto& [key, plan] : cells) {
-    domains[key.domain][key.unit].insert(plan.calls.begin(), plan.calls.end());
-    first_launches = first_launches || !plan.first_launches.empty();
-  }
-  if (!first_launches) return;
+void break_cycles(Cells& cells, const std::map<CellKey, CellPlan>& all) {
   for (auto& [key, plan] : cells) {
     if (plan.first_launches.empty()) continue;
-    const Calls& calls = domains[key.domain];
     hold_back(plan, [&, &key = key, &plan = plan](const Action& action) -> std::optional<Hold> {
       const auto* const launch = std::get_if<Launch>(&action.effect);
       if (launch == nullptr ||
           std::find(plan.first_launches.begin(), plan.first_launches.end(), launch->stack) == plan.first_launches.end())
         return std::nullopt;
       for (const Dependency& dependency : launch->identity.spec.dependencies) {
-        const std::vector<std::string> path = chain(calls, dependency.unit, key.unit);
+        const std::vector<std::string> path = chain(all, key.domain, dependency.unit, key.unit);
         if (path.empty()) continue;
         std::string circle = key.unit;
         for (const std::string& unit : path) circle += " -> " + unit;
@@ -78,32 +85,56 @@ void break_cycles(Cells& cells) {
   }
 }
 
-void apply_brake(Cells& cells, const Desired& desired) {
-  struct Count {
+void spare_the_called(Cells& cells) {
+  std::map<std::pair<CellKey, std::uint32_t>, std::string> called;  // unit and major in a domain -> a stack that will call it
+  for (const auto& [key, plan] : cells)
+    for (const Action& action : plan.actions)
+      if (const auto* const launch = std::get_if<Launch>(&action.effect))
+        for (const Dependency& dependency : launch->identity.spec.dependencies)
+          called.emplace(std::pair(CellKey{key.domain, dependency.unit}, dependency.version.major), launch->stack);
+  if (called.empty()) return;
+  for (auto& [key, plan] : cells)
+    hold_back(plan, [&called, &key = key](const Action& action) -> std::optional<Hold> {
+      const auto* const note = std::get_if<Note>(&action.effect);
+      if (note == nullptr || (note->fact != Fact::kRetiring && note->fact != Fact::kRetiringIdle)) return std::nullopt;
+      const auto name = parse_stack_name(note->stack);
+      const auto caller = name ? called.find({key, name->version.major}) : called.end();
+      if (caller == called.end()) return std::nullopt;
+      Hold hold =
+          hold_instead(action, "removal-held", "due to retire, but " + caller->second + " is being launched and calls its unit",
+                       "the next pass knows whether it calls this stack");
+      hold.trouble = false;
+      return hold;
+    });
+}
+
+void apply_brake(Cells& cells, const std::map<std::string, Losses>& losses, const Desired& desired) {
+  std::map<std::string, std::set<std::string>> braked;  // by domain: what would go and nobody has said yes to
+  for (const auto& [domain, loss] : losses) {
+    const auto settings = desired.domains.find(domain);
+    if (settings == desired.domains.end() || loss.stacks.size() <= settings->second.brake_count) continue;
     std::set<std::string> losing;
-    std::size_t live = 0;
-  };
-  std::map<std::string, Count> domains;
-  for (const auto& [key, plan] : cells) {
-    Count& count = domains[key.domain];
-    count.live += plan.live;
-    for (const std::string& stack : plan.losing)
-      if (!std::binary_search(desired.acknowledged.begin(), desired.acknowledged.end(), stack)) count.losing.insert(stack);
+    std::set_difference(loss.stacks.begin(), loss.stacks.end(), desired.acknowledged.begin(), desired.acknowledged.end(),
+                        std::inserter(losing, losing.end()));
+    if (losing.size() > settings->second.brake_count &&
+        losing.size() * 100 > std::size_t{settings->second.brake_percent} * loss.live)
+      braked[domain] = std::move(losing);
   }
+  std::map<std::string, std::string> ways_out;
   for (auto& [key, plan] : cells) {
-    const auto settings = desired.domains.find(key.domain);
-    if (settings == desired.domains.end()) continue;
-    const Count& count = domains[key.domain];
-    if (count.losing.size() <= settings->second.brake_count ||
-        count.losing.size() * 100 <= std::size_t{settings->second.brake_percent} * count.live)
-      continue;
+    const auto found = braked.find(key.domain);
+    if (found == braked.end()) continue;
+    const std::set<std::string>& losing = found->second;
+    const std::size_t live = losses.at(key.domain).live;
+    std::string& way_out = ways_out[key.domain];
+    if (way_out.empty()) way_out = acknowledgement_of(losing);
     hold_back(plan, [&](const Action& action) -> std::optional<Hold> {
       const auto* const note = std::get_if<Note>(&action.effect);
-      if (note == nullptr || note->fact != Fact::kRetiring || !count.losing.contains(note->stack)) return std::nullopt;
+      if (note == nullptr || note->fact != Fact::kRetiring || !losing.contains(note->stack)) return std::nullopt;
       return hold_instead(action, "brake",
-                          "Git names " + std::to_string(count.losing.size()) + " of " + std::to_string(count.live) +
-                              " live stacks of " + action.cell.domain + " no more: none of them goes without a yes",
-                          "acknowledgements/<name>.yml in the control repository lists it: `stacks: [" + note->stack + "]`");
+                          "Git names " + std::to_string(losing.size()) + " of " + std::to_string(live) + " live stacks of " +
+                              action.cell.domain + " no more: none of them goes without a yes",
+                          way_out);
     });
   }
 }

@@ -1,42 +1,18 @@
 #include "reconcilers/plan.h"
 
 #include <algorithm>
-#include <array>
-#include <set>
 
 #include "reconcilers/cell.h"
-#include "reconcilers/cell_plan.h"
 #include "reconcilers/deployments.h"
 #include "reconcilers/discovery.h"
 #include "reconcilers/expirations.h"
-#include "reconcilers/overall.h"
+#include "reconcilers/replanner.h"
 #include "reconcilers/traffic.h"
 #include "state/model/canonical.h"
 #include "state/model/digest.h"
 
 namespace nelson {
 namespace {
-
-/// The order in which kinds of effects run, over all cells. Weights and routes move before anything is removed, so that no request meets a
-/// stack that is going away; records are removed last.
-int rank(const Effect& effect) {
-  struct Ranked {
-    int operator()(const Launch&) const { return 0; }
-    int operator()(const Repair&) const { return 1; }
-    int operator()(const Update&) const { return 2; }
-    int operator()(const Scale&) const { return 3; }
-    int operator()(const Note& note) const { return note.fact == Fact::kRetiring || note.fact == Fact::kRetiringIdle ? 10 : 4; }
-    int operator()(const Shift&) const { return 5; }
-    int operator()(const DropTraffic&) const { return 6; }
-    int operator()(const Serve&) const { return 7; }
-    int operator()(const Unserve&) const { return 8; }
-    int operator()(const Publish&) const { return 9; }
-    int operator()(const Remove&) const { return 11; }
-    int operator()(const Unpublish&) const { return 12; }
-    int operator()(const Bury&) const { return 13; }
-  };
-  return std::visit(Ranked{}, effect);
-}
 
 Identity subject_identity(const Cell& cell) {
   for (const Case& c : cell.cases)
@@ -83,6 +59,8 @@ void hold_all_but_repair(const Cell& cell, CellPlan& out) {
            "it is acknowledged in the control repository", true);
 }
 
+}  // namespace
+
 CellPlan plan_cell(const Cell& cell, Instant now) {
   CellPlan out;
   if (auto hold = undecidable(cell)) {
@@ -94,6 +72,8 @@ CellPlan plan_cell(const Cell& cell, Instant now) {
     if (!c.live && c.candidate == nullptr) continue;
     for (const Dependency& dependency : c.identity().spec.dependencies) out.calls.push_back(dependency.unit);
   }
+  std::sort(out.calls.begin(), out.calls.end());
+  out.calls.erase(std::unique(out.calls.begin(), out.calls.end()), out.calls.end());
   plan_deployments(cell, now, out);
   for (const Case& c : cell.cases)
     if (c.live) plan_upkeep(cell, c, verdict_on(cell, c).kept, now, out);
@@ -106,36 +86,7 @@ CellPlan plan_cell(const Cell& cell, Instant now) {
   return out;
 }
 
-Plan merge(std::vector<std::pair<CellKey, CellPlan>> cells) {
-  Plan plan;
-  for (auto& [key, cell] : cells) {
-    std::move(cell.actions.begin(), cell.actions.end(), std::back_inserter(plan.actions));
-    std::move(cell.held.begin(), cell.held.end(), std::back_inserter(plan.held));
-    if (cell.wake_at && (!plan.wake_at || *cell.wake_at < *plan.wake_at)) plan.wake_at = cell.wake_at;
-  }
-  std::stable_sort(plan.actions.begin(), plan.actions.end(),
-                   [](const Action& a, const Action& b) { return rank(a.effect) < rank(b.effect); });
-  return plan;
-}
-
-std::set<CellKey> all_keys(const Desired& desired, const Observed& observed) {
-  std::set<CellKey> keys;
-  for (const auto& [key, cell] : desired.cells) keys.insert(key);
-  for (const auto& [key, cell] : observed.cells) keys.insert(key);
-  return keys;
-}
-
-}  // namespace
-
-Plan plan(const Desired& desired, const Observed& observed, Instant now) {
-  const CallerIndex callers = callers_of(observed);
-  std::vector<std::pair<CellKey, CellPlan>> cells;
-  for (const CellKey& key : all_keys(desired, observed))
-    cells.emplace_back(key, plan_cell(make_cell(key, desired, observed, callers, now), now));
-  break_cycles(cells);
-  apply_brake(cells, desired);
-  return merge(std::move(cells));
-}
+Plan plan(const Desired& desired, const Observed& observed, Instant now) { return Replanner().plan(desired, observed, now); }
 
 std::string digest_of(const Plan& plan) {
   std::string text;

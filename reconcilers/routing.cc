@@ -41,18 +41,30 @@ std::vector<Target> targets_of(const ObservedCell& cell) {
   return targets;
 }
 
+bool Target::operator==(const Target& other) const {
+  return std::tie(name_space, major, stack, percent, leads) ==
+             std::tie(other.name_space, other.major, other.stack, other.percent, other.leads) &&
+         (record == other.record || record->identity == other.record->identity);
+}
+
+std::vector<Call> calls_of(const CellKey& key, const ObservedCell& cell) {
+  std::vector<Call> calls;
+  for (const ObservedStack& stack : cell.stacks) {
+    if (!is_live(stack)) continue;
+    const Identity& identity = stack.record->identity;
+    for (const Dependency& dependency : identity.spec.dependencies)
+      calls.push_back({{key.domain, dependency.unit}, {stack.name, identity.name_space, dependency.version}});
+  }
+  return calls;
+}
+
 CallerIndex callers_of(const Observed& observed) {
   CallerIndex index;
   for (const auto& [key, cell] : observed.cells)
-    for (const ObservedStack& stack : cell.stacks) {
-      if (!is_live(stack)) continue;
-      const Identity& identity = stack.record->identity;
-      for (const Dependency& dependency : identity.spec.dependencies)
-        index[{key.domain, dependency.unit}].push_back({stack.name, identity.name_space, dependency.version});
+    for (Call& call : calls_of(key, cell)) {
+      std::vector<Caller>& callers = index[call.to];
+      callers.insert(std::upper_bound(callers.begin(), callers.end(), call.from), std::move(call.from));
     }
-  for (auto& [key, callers] : index)
-    std::sort(callers.begin(), callers.end(),
-              [](const Caller& a, const Caller& b) { return std::tie(a.stack, a.version) < std::tie(b.stack, b.version); });
   return index;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +21,9 @@ struct Target {
   std::int32_t percent = 0;
   const StackRecord* record = nullptr;  // never null; lives as long as the Observed it came from
   bool leads = false;                   // the course leads to it: what a new caller is checked against
+
+  /// Whether callers can tell the two apart.
+  bool operator==(const Target& other) const;
 };
 
 /// Of one unit, by (namespace, major, stack).
@@ -32,10 +34,23 @@ struct Caller {
   std::string stack;
   std::string name_space;
   FeatureVersion version;
+
+  auto operator<=>(const Caller&) const = default;
 };
 
+/// A caller and the cell it calls.
+struct Call {
+  CellKey to;
+  Caller from;
+
+  bool operator==(const Call&) const = default;
+};
+
+/// What the live stacks of a cell call, in the order of stacks and their dependencies.
+[[nodiscard]] std::vector<Call> calls_of(const CellKey& key, const ObservedCell& cell);
+
 /// Every live stack's dependencies, by (domain, unit called); callers by (stack, version).
-using CallerIndex = std::map<CellKey, std::vector<Caller>>;
+using CallerIndex = SharedMap<CellKey, std::vector<Caller>>;
 [[nodiscard]] CallerIndex callers_of(const Observed& observed);
 
 /// The namespace in which a caller's dependency is found: its own, else its parent, grandparent, ...; the first in which the unit has a

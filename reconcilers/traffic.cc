@@ -186,7 +186,10 @@ class Course {
     const Instant stepped_at = record.stepped_at.value_or(now_);
     const Instant due = stepped_at + step_interval(record.shift);
     const std::uint32_t last = step_count(record.shift);
-    if (stepped_at > now_) return write(record, "its last step lies in the future: stamped again");
+    if (stepped_at > now_) {
+      out_.wake(stepped_at);  // the act may be held
+      return write(record, "its last step lies in the future: stamped again");
+    }
     if (now_ < due) {
       out_.wake(due);
       progress(record);
@@ -375,7 +378,8 @@ void plan_routes(const Cell& cell, const std::vector<Service>& services, CellPla
     if (current != nullptr) in_force.erase(found);
     if (route.backends.empty()) continue;
     if (current == nullptr)
-      out.act(cell, identity_for(cell, service.key), Serve{route}, "the balancer does not serve it yet");
+      out.act(cell, identity_for(cell, service.key), Serve{route},
+              cell.traffic(service.key) != nullptr ? std::string(kRouteLost) : "the balancer does not serve it yet");
     else if (*current != route)
       out.act(cell, identity_for(cell, service.key), Serve{route}, "the balancer follows: " + describe(service.record.weights));
   }

@@ -373,6 +373,24 @@ TEST(Fresh, AnOldMemoryOfGitMovesNoUnitToAnotherCommit) {
   EXPECT_TRUE(world.lives("howdy", "1.0.0"));
 }
 
+/// Found by the simulation, seed 5182: Git wanted 1.0.1, still held; an old memory of it said 2.0.0, and 1.1.0, which served, was retired.
+TEST(Fresh, AnOldMemoryOfGitRetiresNothingOfTheUnit) {
+  World world;
+  world.want("howdy", "1.1.0");
+  world.settle();
+  world.want("howdy", "2.0.0");
+  world.settle();
+  world.want("howdy", "1.0.1").fresh = false;
+  world.let_pass(hours(5));
+  EXPECT_TRUE(world.lives("howdy", "1.1.0"));
+  EXPECT_TRUE(world.lives("howdy", "2.0.0"));
+  EXPECT_TRUE(has(codes_of(world.plan_now()), "not-fetched"));
+  world.desired.cells[{"local", "howdy"}].stacks[0].fresh = true;
+  world.let_pass(hours(5));
+  EXPECT_TRUE(world.lives("howdy", "1.0.1"));
+  EXPECT_FALSE(world.lives("howdy", "2.0.0"));
+}
+
 TEST(Held, AForeignClaimOrARestoredControlRepositoryLeavesOnlyRepair) {
   World world;
   world.want("howdy", "1.0.0");
@@ -396,6 +414,21 @@ TEST(Held, RemovalsWaitWhileTheClockCannotBeTrusted) {
   EXPECT_TRUE(world.lives("howdy", "1.0.0"));
   world.observed.domains["local"].removals_held.clear();
   world.let_pass(minutes(1));
+  EXPECT_FALSE(world.lives("howdy", "1.0.0"));
+}
+
+/// Semantics 6: an instant later than now counts as now. A clock that was a day ahead must not keep for a day what it launched.
+TEST(Held, AStackLaunchedInTheFutureOfThisClockStillGoesInItsTime) {
+  World world;
+  world.want("howdy", "1.0.0");
+  world.let_pass(hours(1));
+  world.want("howdy", "1.1.0");
+  world.let_pass(minutes(10));
+  ASSERT_GT(world.share("howdy", "1.0.0"), 0);
+  world.now -= hours(24);  // and a restart
+  world.let_pass(world.settings().extended_lifetime);
+  EXPECT_TRUE(world.lives("howdy", "1.0.0")) << "not before its time either";
+  world.let_pass(world.settings().initial_lifetime + hours(1));
   EXPECT_FALSE(world.lives("howdy", "1.0.0"));
 }
 
@@ -460,6 +493,10 @@ TEST(Jobs, ANewScheduleStartsOnlyAfterTheOldOneHasEnded) {
   world.let_pass(minutes(10));
   EXPECT_EQ(world.stack("report", "1.1.0"), nullptr);
   EXPECT_TRUE(has(codes_of(world.plan_now()), "last-run"));
+  // A clock that was set back a day: the hour counts from now on.
+  world.now -= hours(24);
+  world.settle();
+  EXPECT_LE(world.plan_now().wake_at, world.now + hours(1));
   world.stack("report", "1.0.0")->running->child_running = false;
   world.settle();
   EXPECT_TRUE(world.lives("report", "1.1.0"));

@@ -11,6 +11,13 @@
 
 namespace nelson {
 
+/// Calls `change` for each value, for writing.
+template <class Map, class Change>
+void for_each(Map& map, Change change) {
+  const Map before = map;
+  for (const auto& [key, value] : before) change(map[key]);
+}
+
 /// A small world for tests of decisions: what Git says and what is there, moved by the plan itself. No clock, no process.
 struct World {
   Desired desired;
