@@ -68,7 +68,8 @@ struct NamespaceFile {
 
 /// `acknowledgements/<any>.yml`
 struct AcknowledgementFile {
-  std::vector<std::string> stacks;
+  std::vector<std::string> stacks;  // that the brake shall let go
+  std::optional<WentBack> went_back;
   std::string why;
 };
 

@@ -138,6 +138,21 @@ bool means_no_text(std::string_view text) {
   return rest.find_first_not_of("0123456789_:.") == std::string_view::npos;
 }
 
+/// What can be shown of `text`: control characters and what is no UTF-8 become '?', the end beyond `most` bytes "...".
+std::string in_one_line(std::string_view text, std::size_t most) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_length(text, at);
+    if (at + std::max<std::size_t>(1, length) > most) return out + "...";
+    if (length == 0 || is_control(text, at, length) || static_cast<unsigned char>(text[at]) < 0x20)
+      out += '?';
+    else
+      out += text.substr(at, length);
+    at += std::max<std::size_t>(1, length);
+  }
+  return out;
+}
+
 /// How large a finished node is; what an alias to it costs.
 struct Size {
   std::uint32_t nodes = 0;
@@ -467,7 +482,8 @@ Problem syntax_problem(std::string_view text, const YAML::Exception& error) {
   } catch (Refusal& refusal) {
     return std::move(refusal.problem);
   }
-  return problem_at(place, kCode, "the YAML could not be read: " + error.msg,
+  // It may end with a byte of the text: half a character, or one that drives a terminal.
+  return problem_at(place, kCode, "the YAML could not be read: " + in_one_line(error.msg, 200),
                     "correct the syntax here or just above; quote a text that holds `: ` or ` #`");
 }
 
@@ -498,7 +514,8 @@ DocumentReading read_document(std::string_view bytes, DuplicateKeys duplicates) 
   } catch (const YAML::Exception& error) {
     reading.problems = {syntax_problem(bytes, error)};
   } catch (const std::exception& error) {
-    reading.problems = {problem_at({1, 1}, kCode, std::string("the YAML could not be read: ") + error.what(), "simplify the file")};
+    reading.problems = {
+        problem_at({1, 1}, kCode, "the YAML could not be read: " + in_one_line(error.what(), 200), "simplify the file")};
   }
   return reading;
 }
@@ -513,19 +530,6 @@ Problem problem_at(Place place, std::string_view code, std::string message, std:
   return problem;
 }
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kMost = 80;
-  std::string out = "`";
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
-    if (at + std::max<std::size_t>(1, length) > kMost) return out + "...`";
-    if (length == 0 || is_control(text, at, length) || static_cast<unsigned char>(text[at]) < 0x20)
-      out += '?';
-    else
-      out += text.substr(at, length);
-    at += std::max<std::size_t>(1, length);
-  }
-  return out + '`';
-}
+std::string in_quotes(std::string_view text) { return '`' + in_one_line(text, 80) + '`'; }
 
 }  // namespace nelson

@@ -406,7 +406,11 @@ class GitsyncImpl final : public Gitsync {
     if (!dirty_ && desired_ != nullptr) return desired_;
     dirty_ = false;
     Desired fresh = resolved(readings());
-    if (desired_ != nullptr && same(fresh, *desired_)) return desired_;
+    if (desired_ != nullptr) {
+      if (same(fresh, *desired_)) return desired_;
+      share(fresh.cells, desired_->cells);
+      share(fresh.repositories, desired_->repositories);
+    }
     desired_ = std::make_shared<const Desired>(std::move(fresh));
     return desired_;
   }
@@ -415,10 +419,22 @@ class GitsyncImpl final : public Gitsync {
   static bool same(const Desired& fresh, const Desired& before) {
     if (fresh.repositories.size() != before.repositories.size()) return false;
     Desired copy = fresh;
-    for (auto& [name, repository] : copy.repositories)
-      if (const auto found = before.repositories.find(name); found != before.repositories.end())
-        repository.last_fetched = found->second.last_fetched;
+    for (const auto& [name, repository] : before.repositories)
+      if (copy.repositories.contains(name)) copy.repositories[name].last_fetched = repository.last_fetched;
     return copy == before;
+  }
+
+  /// Takes from `before` what is equal, so that whoever compares the two looks only at what is not.
+  template <class Map>
+  static void share(Map& fresh, const Map& before) {
+    Map shared = before;
+    each_difference(before, fresh, [&](const auto& key, const auto*, const auto* is) {
+      if (is != nullptr)
+        shared[key] = *is;
+      else
+        shared.erase(key);
+    });
+    fresh = std::move(shared);
   }
 
   Status loaded() {

@@ -67,7 +67,7 @@ class Reader {
 
   Reply<RepositoryReading> by_branch(const std::string& head) {
     RepositoryReading out = begin(head);
-    Reply<Folders> folders = folders_at(head);
+    Reply<Folders> folders = folders_of(head, out);
     if (!folders) return folders.failure();
     bool known = folders->empty(), well = !truncated_;
     for (const auto& [folder, entries] : *folders) {
@@ -84,7 +84,7 @@ class Reader {
 
   Reply<RepositoryReading> by_tags(const References& references) {
     RepositoryReading out = begin(references.head);
-    Reply<Folders> folders = folders_at(references.head);
+    Reply<Folders> folders = folders_of(references.head, out);
     if (!folders) return folders.failure();
     bool known = folders->empty(), well = !truncated_;
     const std::vector<Candidate> candidates = candidates_of(references.tags);
@@ -105,7 +105,7 @@ class Reader {
 
   Reply<RepositoryReading> by_tree(const std::string& tree, const std::string& commit, const RepositoryReading& current) {
     RepositoryReading out = begin(commit);
-    Reply<Folders> folders = folders_at(tree);
+    Reply<Folders> folders = folders_of(tree, out);
     if (!folders) return folders.failure();
     const auto current_of = [&current](const std::string& unit) -> const ReleaseReading* {
       for (const ReleaseReading& release : current.releases)
@@ -145,6 +145,18 @@ class Reader {
     TagRelease release;
     std::string tag, commit;
   };
+
+  Reply<Folders> folders_of(const std::string& commit, RepositoryReading& out) {
+    Reply<Folders> folders = folders_at(commit);
+    if (folders && folders->empty()) {
+      Problem problem =
+          problem_at({}, "NoManifest", "there is no .nelson.yml at this commit, so nothing of this repository is deployed",
+                     "add one, or take repositories/" + file_.name + ".yml out of the control repository");
+      problem.warning = true;
+      out.problems.push_back(locate(std::move(problem), out.head, ""));
+    }
+    return folders;
+  }
 
   RepositoryReading begin(const std::string& head) const {
     RepositoryReading out;

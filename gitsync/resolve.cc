@@ -268,6 +268,13 @@ std::vector<std::string> acknowledged(const ControlFiles& control) {
   return {stacks.begin(), stacks.end()};
 }
 
+std::vector<WentBack> went_back(const ControlFiles& control) {
+  std::set<WentBack> out;
+  for (const auto& [name, file] : control.acknowledgements)
+    if (file.went_back) out.insert(*file.went_back);
+  return {out.begin(), out.end()};
+}
+
 /// Nothing can be ours without an owner's id, so nothing is launched or taken away.
 void refuse_without_owner(Desired& desired) {
   Problem problem = problem_at({}, "MissingOwner", "the control repository has no owner.yml that reads",
@@ -276,7 +283,8 @@ void refuse_without_owner(Desired& desired) {
   problem.commit = desired.control_commit;
   problem.file = "owner.yml";
   desired.problems.push_back(std::move(problem));
-  for (auto& [name, repository] : desired.repositories) repository.state = RepositoryState::kUnknown;
+  const auto repositories = desired.repositories;
+  for (const auto& [name, repository] : repositories) desired.repositories[name].state = RepositoryState::kUnknown;
 }
 
 void finish_problems(std::vector<Problem>& problems) {
@@ -293,6 +301,7 @@ Desired resolve(const ControlFiles& control, const std::string& control_url, con
   desired.control_commit = control_commit;
   desired.domains = control.domains;
   desired.acknowledged = acknowledged(control);
+  desired.went_back = went_back(control);
   desired.problems = std::move(control_problems);
   for (Problem& problem : desired.problems)
     if (problem.repository.empty()) problem.repository = "control";

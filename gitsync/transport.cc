@@ -9,16 +9,15 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "gitsync/address.h"
-#include "gitsync/control_files.h"
 #include "gitsync/credentials.h"
 #include "gitsync/gate.h"
 #include "gitsync/known_hosts.h"
+#include "gitsync/listing.h"
 #include "state/model/digest.h"
 
 namespace nelson::git {
@@ -28,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSystemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
-constexpr std::size_t kMaximumReferenceName = 512;
 constexpr std::size_t kSingleRefspecs = 200;  // libgit2 compares each with each advertised ref
 
 int g_authority_changes = 0;
@@ -297,48 +295,6 @@ Reply<bool> trust_host(Session& session) {
 
 // --- refs ---
 
-/// What the host lists of the refs that matter: name -> id.
-struct Listing {
-  std::map<std::string, git_oid> references;
-  bool branch_missing = false, empty = false;
-  std::uint64_t ignored = 0;
-};
-
-Reply<Listing> list(git_remote* remote, const PollRequest& request) {
-  const git_remote_head** heads = nullptr;
-  std::size_t count = 0;
-  if (git_remote_ls(&heads, &count, remote) != 0) return failure(ErrorKind::kUnavailable, "GitTrouble", "");
-  if (count > kMaximumReferences)
-    return failure(ErrorKind::kInvalid, "EndlessReferences", "the host lists more than 10,000 refs",
-                   "delete branches and tags nobody needs");
-  Listing out;
-  const std::string branch = "refs/heads/" + request.branch;
-  std::size_t seen = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::string_view name = heads[i]->name;
-    if (name.ends_with("^{}") || name == "HEAD") continue;
-    if (name.size() > kMaximumReferenceName || git_reference_is_valid_name(heads[i]->name) != 1) {
-      ++out.ignored;
-      continue;
-    }
-    ++seen;
-    const bool tag = request.tags && name.starts_with("refs/tags/") && match_tag(request.tag_pattern, name.substr(10)).has_value();
-    if (tag || name == branch) out.references[std::string(name)] = heads[i]->oid;
-  }
-  out.branch_missing = !out.references.contains(branch);
-  out.empty = seen == 0;
-  return out;
-}
-
-std::string digest_of(const Listing& listing) {
-  std::string text = listing.empty ? "empty" : listing.branch_missing ? "headless" : "";
-  for (const auto& [name, id] : listing.references) {
-    char hex[GIT_OID_HEXSZ + 1];
-    text += "\n" + name + " " + git_oid_tostr(hex, sizeof hex, &id);
-  }
-  return to_hex(sha256(text));
-}
-
 /// The refs of the mirror that differ from the listing.
 struct Moves {
   std::vector<std::string> set, remove;
@@ -470,7 +426,7 @@ Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::
   if (const int error = git_remote_connect_ext(remote.get(), GIT_DIRECTION_FETCH, &connect); error != 0)
     return explain(session, error, Phase::kListing);
   if (session.gate) session.gate->listed();
-  Reply<Listing> listing = list(remote.get(), request);
+  Reply<Listing> listing = list_references(remote.get(), request);
   if (!listing) return listing.failure().message.empty() ? explain(session, 0, Phase::kListing) : listing.failure();
   answer.digest = digest_of(*listing);
   if (answer.digest == request.known && !answer.rebuilt) {

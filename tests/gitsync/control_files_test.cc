@@ -203,6 +203,8 @@ TEST(ControlFiles, RefusesTheRestWithItsPlace) {
       {"a namespace that climbs", "namespaces/dev.yml", "namespaces: [dev/../prod]\n", "InvalidNamespace", 1, 14},
       {"a root with a digit", "namespaces/dev2.yml", "", "InvalidFileName", 1, 1},
       {"a stack that is none", "acknowledgements/a.yml", "why: x\nstacks: [howdy]\n", "InvalidStackName", 2, 10},
+      {"an acknowledgement of nothing", "acknowledgements/a.yml", "why: x\n", "MissingProperty", 1, 1},
+      {"an id that was cut", "acknowledgements/a.yml", "why: x\nwent_back: {from: 6a27c3e, to: add33a6}\n", "InvalidCommit", 2, 19},
       {"an acknowledgement without a reason", "acknowledgements/a.yml", "stacks: []\n", "MissingProperty", 1, 1},
   };
   for (const Refused& c : cases) {

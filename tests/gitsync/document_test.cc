@@ -120,6 +120,8 @@ TEST(Document, RefusesTheRestWithItsPlace) {
       {"a surrogate in UTF-8", "a: \xED\xA0\x80", "not UTF-8 at byte 3", {1, 4}},
       {"a longer form than needed", "a: \xC0\xAF", "not UTF-8", {1, 4}},
       {"a cut off sequence", "a: \xE2\x82", "not UTF-8", {1, 4}},
+      {"an unknown escape of half a character", "a: \"\\\xC3\xA9\"", "unknown escape character: ?", {1, 7}},
+      {"an unknown escape of a control character", "a: \"\\\r\"", "unknown escape character: ?", {1, 7}},
       {"a value where there is one", "a: b: c\n", "illegal map value", {1, 5}},
   };
   for (const Refused& c : cases) {

@@ -336,6 +336,24 @@ INSTANTIATE_TEST_SUITE_P(
                            }}),
     [](const auto& info) { return info.param.what; });
 
+TEST(Gitsync, ARepositoryWithoutAnyManifestIsTold) {
+  World world;
+  const Git shop(world.path("shop"));
+  shop.write("README.md", "hello\n");
+  const std::string head = shop.commit("one");
+  world.watch("shop", shop.url());
+  const auto gitsync = world.open();
+  const auto desired = synced(*gitsync);
+  EXPECT_EQ(desired->repositories.at("shop").state, RepositoryState::kCurrent);
+  const Problem* problem = problem_of(*desired, "NoManifest", "shop");
+  ASSERT_NE(problem, nullptr) << problems_of(*desired);
+  EXPECT_TRUE(problem->warning);
+  EXPECT_EQ(problem->commit, head);
+  write_unit(shop, "basket", "1.0.0");
+  shop.commit("two");
+  EXPECT_TRUE(synced(*gitsync)->problems.empty());
+}
+
 TEST(Gitsync, AnEmptyRepositoryHasNoCommits) {
   World world;
   const Git shop(world.path("shop"));
@@ -485,7 +503,7 @@ TEST(Gitsync, TwoControllersReadTheSame) {
   auto second = Gitsync::open(options);
   ASSERT_TRUE(second);
   Desired two = *synced(**second);
-  for (auto& [name, repository] : two.repositories) repository.last_fetched = one->repositories.at(name).last_fetched;
+  for (const auto& [name, repository] : one->repositories) two.repositories.at(name).last_fetched = repository.last_fetched;
   EXPECT_EQ(*one, two);
 }
 
