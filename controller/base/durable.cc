@@ -57,13 +57,6 @@ bool write_all(int file, std::string_view content) {
   return true;
 }
 
-/// A rename or removal survives a loss of power only once its folder is synced.
-Status sync_folder(const std::string& path) {
-  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.number() < 0 || ::fsync(folder.number()) != 0) return failed(path, errno, "cannot sync the folder");
-  return {};
-}
-
 Status write_temporary(const std::string& path, std::string_view content, mode_t mode, bool durable) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
   if (file.number() < 0) return failed(path, errno, "cannot make the file");
@@ -74,6 +67,12 @@ Status write_temporary(const std::string& path, std::string_view content, mode_t
 }
 
 }  // namespace
+
+Status sync_folder(const std::string& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.number() < 0 || ::fsync(folder.number()) != 0) return failed(path, errno, "cannot sync the folder");
+  return {};
+}
 
 Status replace_file(const std::string& path, std::string_view content, mode_t mode, bool durable) {
   const std::string folder = folder_part(path);

@@ -17,6 +17,9 @@ Status replace_file(const std::string& path, std::string_view content, mode_t mo
 /// Removes the file, durable when it returns. One that is not there is fine.
 Status remove_file(const std::string& path);
 
+/// Has what was made, renamed and removed in the folder survive a loss of power. kUnavailable names the folder and the cause.
+Status sync_folder(const std::string& path);
+
 /// Makes the folder, whose parent is there, with `mode` whatever the umask. One that is there keeps its mode.
 Status ensure_folder(const std::string& path, mode_t mode);
 

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
+#include <system_error>
 
 namespace nelson {
 namespace {
@@ -35,13 +35,17 @@ constexpr int kHandled[] = {SIGTERM, SIGINT, SIGHUP};
 
 }  // namespace
 
-Signals::Signals(std::function<void(int)> on_signal) : on_signal_(std::move(on_signal)) {
+Result<std::unique_ptr<Signals>> Signals::open(std::function<void(int)> on_signal) {
   int ends[2] = {-1, -1};
-  if (pipe2(ends, O_CLOEXEC) != 0) std::abort();
+  if (pipe2(ends, O_CLOEXEC) != 0) return unavailable("no pipe for signals: " + std::generic_category().message(errno));
   fcntl(ends[1], F_SETFL, O_NONBLOCK);
   endings = 0;
   write_end = ends[1];
-  thread_ = std::thread([this, read_end = ends[0]] {
+  return std::unique_ptr<Signals>(new Signals(std::move(on_signal), ends[0]));
+}
+
+Signals::Signals(std::function<void(int)> on_signal, int read_end) : on_signal_(std::move(on_signal)) {
+  thread_ = std::thread([this, read_end] {
     unsigned char number = 0;
     for (;;) {
       const ssize_t got = read(read_end, &number, 1);

@@ -77,7 +77,7 @@ Observed look(Gitsync& gitsync, const Desired& desired, std::vector<std::string>
   options.patience = std::chrono::seconds(15);
   Domains domains(std::move(options));
   domains.align(desired);
-  Observed observed = domains.observe(desired);
+  Observed observed = domains.observe();
   const Contains contains = [&gitsync](const std::string& commit, const std::string& ancestor) {
     return gitsync.contains("control", commit, ancestor);
   };

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <limits>
 #include <mutex>
 #include <ostream>
 
@@ -20,6 +21,7 @@
 #include "controller/loop/reporter.h"
 #include "controller/status/server.h"
 #include "reconcilers/plan.h"
+#include "reconcilers/replanner.h"
 
 namespace nelson::cli {
 namespace {
@@ -37,6 +39,13 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65'536);
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// At most half of what may be open, and all but 1,024 where that is more: clients must not take the descriptors that the work itself needs.
+std::size_t descriptors_for_clients() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::numeric_limits<std::size_t>::max();
+  return static_cast<std::size_t>(limit.rlim_cur - std::min<rlim_t>(limit.rlim_cur / 2, 1'024));
 }
 
 int exit_for(const Error& error) {
@@ -84,7 +93,8 @@ class Controller {
     Ending ending;
     int code = kExitOk;
     {
-      const Signals signals([this, &ending](int number) { on_signal(number, ending); });
+      const auto signals = Signals::open([this, &ending](int number) { on_signal(number, ending); });
+      if (!signals) return fail(terminal_, exit_for(signals.error()), signals.error().message);
       tell_where();
       code = run_loop();
       let_go();
@@ -127,7 +137,7 @@ class Controller {
   Status open_status() {
     StatusOptions options;
     options.listen = machine_.listen;
-    options.max_connections = machine_.limits.connections;
+    options.max_connections = std::min<std::size_t>(machine_.limits.connections, descriptors_for_clients());
     options.history = [this](const std::string& stack, std::uint64_t before, std::size_t limit) {
       return store_->history(stack, before, limit);
     };
@@ -162,7 +172,10 @@ class Controller {
     parts.contains = [this](const std::string& commit, const std::string& ancestor) {
       return git_->gitsync().contains("control", commit, ancestor);
     };
-    parts.planner.plan = plan;
+    parts.planner.plan = [replanner = std::make_shared<Replanner>()](const Desired& desired, const Observed& observed,
+                                                                     Instant now) {
+      return replanner->plan(desired, observed, now);
+    };
     parts.planner.digest = [](const Plan& of) { return digest_of(of); };
     engine_ = std::make_unique<Engine>(std::move(parts));
     auto loop = std::make_unique<Loop>(

@@ -17,8 +17,20 @@ std::string version_of(const Json& stack) {
 
 std::string instances_of(const Json& stack) {
   const auto found = stack.find("instances");
-  if (found == stack.end()) return "";
+  if (found == stack.end() || stack.value("job", false)) return "-";
   return std::to_string(number_of(*found, "healthy")) + "/" + std::to_string(number_of(*found, "wanted"));
+}
+
+/// "127.0.0.1:25000", or each port with its name.
+std::string addresses_of(const Json& stack) {
+  const std::vector<Json> endpoints = list_of(stack, "addresses");
+  std::string out;
+  for (const Json& endpoint : endpoints) {
+    out += out.empty() ? "" : ", ";
+    if (endpoints.size() > 1) out += text_of(endpoint, "port") + " ";
+    out += text_of(endpoint, "host") + ":" + std::to_string(number_of(endpoint, "number"));
+  }
+  return out.empty() ? "-" : out;
 }
 
 std::string share_of(const Json& stack) {
@@ -37,13 +49,14 @@ bool is_about(const Json& service, const Json& stack, const std::string& word) {
 }
 
 void print_services(const Json& status, const std::string& word, Terminal& terminal) {
-  Table table({"NAMESPACE", "UNIT", "VERSION", "STATUS", "HEALTHY", "TRAFFIC", "DOMAIN", "WHY IT LIVES", "WHEN IT GOES"});
+  Table table(
+      {"NAMESPACE", "UNIT", "VERSION", "STATUS", "HEALTHY", "TRAFFIC", "ADDRESS", "DOMAIN", "WHY IT LIVES", "WHEN IT GOES"});
   for (const Json& service : list_of(status, "services"))
     for (const Json& stack : list_of(service, "stacks")) {
       if (!is_about(service, stack, word)) continue;
       const std::string state = text_of(stack, "status");
       table.row({text_of(service, "namespace"), text_of(service, "unit"), version_of(stack), state, instances_of(stack),
-                 share_of(stack), text_of(service, "domain"), text_of(stack, "why"), text_of(stack, "goes")},
+                 share_of(stack), addresses_of(stack), text_of(service, "domain"), text_of(stack, "why"), text_of(stack, "goes")},
                 paint_of(state));
     }
   if (table.empty())

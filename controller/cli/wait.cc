@@ -37,6 +37,12 @@ std::string story_of(const Json& answer) {
   return out;
 }
 
+/// Two stories that differ in numbers only are one: a shift of twenty minutes is told once, not at each step.
+std::string without_numbers(std::string story) {
+  std::erase_if(story, [](char c) { return c >= '0' && c <= '9'; });
+  return story;
+}
+
 void print(Terminal& terminal, const std::string& story) {
   std::string_view rest = story;
   while (!rest.empty()) {
@@ -67,8 +73,9 @@ int run_wait(const Invocation& invocation, Terminal& terminal) {
     const std::string story = answer ? story_of(*answer) : answer.error().message;
     last = story;
     // A controller that starts again, and a commit that was not fetched yet, are nothing to report at once.
-    if (story != told && answer && state != "unknown") print(terminal, story);
-    told = story;
+    const std::string gist = without_numbers(story);
+    if (gist != told && answer && state != "unknown") print(terminal, story);
+    told = gist;
     if (state == "live") return kExitOk;
     const auto now = steady_clock::now();
     const bool out_of_time = now + kPause > deadline;

@@ -26,13 +26,14 @@ struct Submission {
   std::int32_t count = 1;  // instances
 };
 
+// What a part says of the world. A part that keeps its view, and changes in it what changed, makes a look cost what changed: two views that
+// share what is the same are told apart without looking at it.
+
 struct SchedulerView {
-  struct Entry {
-    std::string stack;
-    Running running;
-  };
-  std::vector<Entry> stacks;         // of this owner, by name
-  std::vector<std::string> foreign;  // what carries no metadata of ours, or another owner's
+  SharedMap<std::string, Running> stacks;  // of this owner, by name
+  std::vector<std::string> foreign;        // what carries no metadata of ours, or another owner's
+
+  bool operator==(const SchedulerView&) const = default;
 };
 
 /// Runs stacks.
@@ -58,10 +59,12 @@ class Scheduler {
 };
 
 struct MemoryView {
-  std::vector<StackRecord> stacks;     // by stack
-  std::vector<TrafficRecord> traffic;  // by key
+  SharedMap<std::string, StackRecord> stacks;
+  SharedMap<TrafficKey, TrafficRecord> traffic;
   std::optional<Claim> claim;
   std::vector<std::string> damaged;  // records that could not be read, with their place; what depends on them must wait
+
+  bool operator==(const MemoryView&) const = default;
 };
 
 /// Keeps our records in the domain. Every write is durable when it returns.
@@ -83,11 +86,9 @@ class Memory {
 };
 
 struct DiscoveryView {
-  struct Entry {
-    std::string stack;
-    std::string payload;
-  };
-  std::vector<Entry> published;  // by stack
+  SharedMap<std::string, std::string> published;  // payloads by stack
+
+  bool operator==(const DiscoveryView&) const = default;
 };
 
 /// Tells each stack where to find what it depends on.
@@ -101,8 +102,11 @@ class Discovery {
 };
 
 struct BalancerView {
-  std::vector<Route> routes;       // in force, by key
-  std::vector<Sessions> sessions;  // to any server, in a route or leaving it; by (stack, index)
+  SharedMap<TrafficKey, Route> routes;              // in force
+  SharedMap<TrafficKey, ServiceAddress> addresses;  // of the routes
+  std::vector<Sessions> sessions;                   // to any server, in a route or leaving it; by (stack, index)
+
+  bool operator==(const BalancerView&) const = default;
 };
 
 /// Carries requests to stacks by weight.

@@ -1,25 +1,32 @@
 #include "controller/loop/domains.h"
 
-#include <set>
+#include <algorithm>
 
 #include "controller/base/log.h"
 
 namespace nelson {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
-
 namespace {
 
 constexpr std::chrono::seconds kLongestRetry{60};
 
-SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
-
-bool is_whole(const DomainAnswers& answers) { return answers.scheduler && answers.memory && answers.discovery && answers.balancer; }
+/// The records that the steps may ask for.
+Records records_for(const std::vector<Step>& steps, const DomainAnswers& answers, const std::string& owner) {
+  Records records;
+  if (!answers.memory) return records;
+  for (const Step& step : steps) {
+    const Action* const action = std::get_if<Action>(&step.what);
+    if (action == nullptr) continue;
+    const auto found = answers.memory->stacks.find(stack_of(action->effect));
+    if (found != answers.memory->stacks.end() && found->second.identity.owner == owner) records.insert(*found);
+  }
+  return records;
+}
 
 }  // namespace
 
-/// A domain and its thread. While the thread is busy everything but `settings`, `owner`, `task`, `since`, `late`, `waited_for`, `asked` and
-/// `whole` is its own.
+/// A domain and its worker. While the worker is busy everything but `settings`, `owner`, `task`, `since`, `late`, `waited_for`, `asked` and
+/// `assembly` is its own.
 struct Domains::Slot {
   enum class Task { kNone, kObserve, kPerform };
 
@@ -41,16 +48,18 @@ struct Domains::Slot {
   bool unread = false;                           // they came too late for the pass that asked
   std::vector<Done> done;
 
-  std::shared_ptr<const DomainAnswers> whole;  // the last ones in which every part answered; not the thread's
+  std::optional<Assembly> assembly;  // of what it answered; not the worker's
 
-  Worker worker;  // last, so that it ends first
+  std::unique_ptr<Worker> worker;  // last, so that it ends first
 };
 
 Domains::Domains(DomainsOptions options) : options_(std::move(options)) {}
 Domains::~Domains() = default;
 
 void Domains::align(const Desired& desired) {
-  std::erase_if(leaving_, [](const auto& slot) { return slot->worker.idle(); });
+  // What became of its steps has to be asked for first: finished() sets the task back.
+  const auto done_with = [](const Slot& slot) { return slot.task != Slot::Task::kPerform && slot.worker->idle(); };
+  std::erase_if(leaving_, [&](const auto& slot) { return done_with(*slot); });
   for (auto it = slots_.begin(); it != slots_.end();) {
     Slot& slot = *it->second;
     const auto wanted = desired.domains.find(it->first);
@@ -61,7 +70,7 @@ void Domains::align(const Desired& desired) {
     if (wanted == desired.domains.end())
       log_warning("domain left the control repository; what runs there goes on running, untouched", {{"domain", it->first}});
     // A domain that only changed its settings is opened again once it is idle, so that two never act on it at once.
-    if (!slot.worker.idle()) {
+    if (!done_with(slot)) {
       if (wanted == desired.domains.end())
         leaving_.push_back(std::move(it->second));
       else {
@@ -69,6 +78,7 @@ void Domains::align(const Desired& desired) {
         continue;
       }
     }
+    forget(it->first);
     it = slots_.erase(it);
   }
   for (const auto& [name, settings] : desired.domains) {
@@ -78,11 +88,19 @@ void Domains::align(const Desired& desired) {
     slot->name = name;
     slot->settings = settings;
     slot->owner = desired.owner;
+    slot->assembly.emplace(name, desired.owner);
+    slot->worker = options_.worker(name);
   }
 }
 
+/// What is taken up again begins with nothing, as its assembly does.
+void Domains::forget(const std::string& domain) {
+  observed_.domains.erase(domain);
+  erase_if(observed_.cells, [&](const auto& entry) { return entry.first.domain == domain; });
+}
+
 void Domains::open(Slot& slot) const {
-  if (slot.domain || steady_now() < slot.open_again) return;
+  if (slot.domain || options_.steady_now() < slot.open_again) return;
   const DomainContext context{slot.owner, options_.export_tree, options_.changed, options_.read_only};
   slot.open_error.reset();
   Result<Domain> opened = options_.open(slot.settings, context);
@@ -92,7 +110,7 @@ void Domains::open(Slot& slot) const {
       slot.open_error = locked.error().with_context("domain " + slot.name);
   if (slot.open_error) {
     const auto pause = std::min(kLongestRetry, std::chrono::seconds(1 << std::min(slot.open_failures++, 6)));
-    slot.open_again = steady_now() + pause;
+    slot.open_again = options_.steady_now() + pause;
     return;
   }
   slot.open_failures = 0;
@@ -101,9 +119,9 @@ void Domains::open(Slot& slot) const {
 
 void Domains::start_observation(Slot& slot) {
   slot.task = Slot::Task::kObserve;
-  slot.since = steady_now();
+  slot.since = options_.steady_now();
   slot.late = false;
-  slot.worker.start([this, &slot] {
+  slot.worker->start([this, &slot] {
     auto answers = std::make_shared<DomainAnswers>();
     try {
       open(slot);
@@ -112,41 +130,42 @@ void Domains::start_observation(Slot& slot) {
       *answers = no_answers(internal("domain " + slot.name + ": " + e.what()));
     }
     slot.answers = std::move(answers);
-    slot.took = steady_now() - slot.since;
+    slot.took = options_.steady_now() - slot.since;
     slot.unread = true;
     if (slot.late && options_.changed) options_.changed();
   });
 }
 
-Observed Domains::observe(const Desired& desired) {
+Observed Domains::observe() {
   for (auto& [name, slot] : slots_)
-    if (slot->worker.idle() && !slot->unread) start_observation(*slot);
-  const SteadyTime deadline = steady_now() + options_.patience;
-  Observed observed;
-  static const DomainAnswers kNothing;
+    if (slot->worker->idle() && !slot->unread) start_observation(*slot);
+  const SteadyTime deadline = options_.steady_now() + options_.patience;
   for (auto& [name, slot] : slots_) {
-    bool idle = slot->worker.wait_until(slot->waited_for ? deadline : steady_now());
+    bool idle = slot->worker->wait_until(slot->waited_for ? deadline : options_.steady_now());
     if (!idle) {
       slot->late = true;
-      idle = slot->worker.idle();  // it may have ended without seeing the mark
+      idle = slot->worker->idle();  // it may have ended without seeing the mark
     }
     if (idle && slot->unread) {
       slot->unread = false;
       slot->asked = true;
       slot->waited_for = slot->took < options_.patience;
       slot->task = Slot::Task::kNone;
-      assemble(name, desired.owner, *slot->answers, slot->whole ? *slot->whole : kNothing, observed);
-      if (is_whole(*slot->answers)) slot->whole = slot->answers;
+      slot->assembly->update(*slot->answers, observed_);
       continue;
     }
     slot->waited_for = false;
-    const std::string length = format_duration(std::chrono::duration_cast<Duration>(steady_now() - slot->since));
+    const std::string length = format_duration(std::chrono::duration_cast<Duration>(options_.steady_now() - slot->since));
     const Error error = unavailable(
         "domain " + name + (slot->task == Slot::Task::kPerform ? " has been carrying out effects for " : " has not answered for ") +
         length + "; it is taken up again when it answers");
-    assemble(name, desired.owner, no_answers(error), slot->whole ? *slot->whole : kNothing, observed);
+    slot->assembly->update(no_answers(error), observed_);
   }
-  return observed;
+  return observed_;
+}
+
+bool Domains::drains() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& entry) { return entry.second->assembly->drains(); });
 }
 
 bool Domains::all_answered() const {
@@ -157,32 +176,29 @@ bool Domains::all_answered() const {
 
 std::optional<Error> Domains::held_by_another() const {
   for (const auto& [name, slot] : slots_)
-    if (slot->worker.idle() && slot->open_error && slot->open_error->kind == ErrorKind::kConflict) return slot->open_error;
+    if (slot->worker->idle() && slot->open_error && slot->open_error->kind == ErrorKind::kConflict) return slot->open_error;
   return std::nullopt;
 }
 
 Status Domains::check_locks() const {
   for (const auto& [name, slot] : slots_)
-    if (slot->worker.idle() && slot->domain && !slot->domain->memory->holds_lock())
+    if (slot->worker->idle() && slot->domain && !slot->domain->memory->holds_lock())
       return internal("the lock of domain " + name + " was lost; another controller may act there now");
   return {};
 }
 
 bool Domains::ready(const std::string& domain) const {
   const auto found = slots_.find(domain);
-  return found != slots_.end() && found->second->worker.idle() && found->second->domain;
+  return found != slots_.end() && found->second->worker->idle() && found->second->domain;
 }
 
 void Domains::perform(const std::string& domain, std::vector<Step> steps, Instant now) {
   Slot& slot = *slots_.at(domain);
   slot.task = Slot::Task::kPerform;
-  slot.since = steady_now();
+  slot.since = options_.steady_now();
   slot.late = false;
-  slot.worker.start([this, &slot, steps = std::move(steps), now]() mutable {
-    Records records;
-    if (slot.answers->memory)
-      for (const StackRecord& record : slot.answers->memory->stacks)
-        if (record.identity.owner == slot.owner) records.emplace(record.stack, record);
+  slot.worker->start([this, &slot, steps = std::move(steps), now]() mutable {
+    Records records = records_for(steps, *slot.answers, slot.owner);
     std::map<CellKey, std::string> failed;
     std::string stopped;  // why nothing more may be tried here
     for (Step& step : steps) {
@@ -212,15 +228,15 @@ void Domains::perform(const std::string& domain, std::vector<Step> steps, Instan
 }
 
 std::vector<Done> Domains::finished(bool wait) {
-  const SteadyTime deadline = steady_now() + (wait ? options_.patience : std::chrono::milliseconds(0));
+  const SteadyTime deadline = options_.steady_now() + (wait ? options_.patience : std::chrono::milliseconds(0));
   std::vector<Done> out;
   const auto take = [&](Slot& slot) {
     if (slot.task != Slot::Task::kPerform) return;
-    bool idle = slot.worker.wait_until(slot.waited_for ? deadline : steady_now());
+    bool idle = slot.worker->wait_until(slot.waited_for ? deadline : options_.steady_now());
     if (!idle) {
       slot.late = true;
       slot.waited_for = false;
-      idle = slot.worker.idle();
+      idle = slot.worker->idle();
     }
     if (!idle) return;
     slot.task = Slot::Task::kNone;

@@ -24,6 +24,12 @@ struct DomainsOptions {
   std::string holder;                                            // for the lock: "nelson run on HOST, pid N, since T"
   bool read_only = false;                                        // nothing is locked, and perform must not be called
   std::chrono::milliseconds patience = std::chrono::seconds(3);  // how long a pass waits for a domain
+
+  // Threads and time. A simulation, which has one thread and a clock of its own, puts others in their place.
+  std::function<std::unique_ptr<Worker>(const std::string& domain)> worker = [](const std::string&) {
+    return std::make_unique<ThreadWorker>();
+  };
+  std::function<SteadyTime()> steady_now = &std::chrono::steady_clock::now;
 };
 
 /// One thing to bring about in a domain, as the journal knows it.
@@ -40,7 +46,7 @@ struct Done {
   bool tried = true;
 };
 
-/// The domains that Git names, each with a thread of its own: they are asked and acted on at the same time, and one that fails or
+/// The domains that Git names, each with a worker of its own: they are asked and acted on at the same time, and one that fails or
 /// hangs delays no other: a pass waits for it once, at most `patience`, and from then on takes its answer when it comes. One thread.
 class Domains {
  public:
@@ -51,9 +57,11 @@ class Domains {
   /// Opens what `desired` names newly, opens again what has other settings now, and lets go of the rest: what runs there goes on running.
   void align(const Desired& desired);
 
-  /// What every domain says. Claims are reported, not judged.
-  Observed observe(const Desired& desired);
+  /// What every domain says. Claims are reported, not judged. Shares with what was returned before what is the same.
+  Observed observe();
 
+  /// Whether connections are on their way out somewhere, as last observed.
+  [[nodiscard]] bool drains() const;
   /// Whether every domain has been opened, or has said why not.
   [[nodiscard]] bool all_answered() const;
   /// The first domain that another controller holds; the message names the holder.
@@ -72,10 +80,12 @@ class Domains {
   struct Slot;
   void start_observation(Slot& slot);
   void open(Slot& slot) const;
+  void forget(const std::string& domain);
 
   DomainsOptions options_;
   std::map<std::string, std::unique_ptr<Slot>> slots_;
   std::vector<std::unique_ptr<Slot>> leaving_;  // still busy when Git stopped naming them
+  Observed observed_;                           // as last returned
 };
 
 }  // namespace nelson

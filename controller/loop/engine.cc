@@ -56,10 +56,11 @@ Result<const PassReport*> Engine::pass(std::shared_ptr<const Desired> desired) {
   last_.now = parts_.clock->now();
   watch_.look();
   if (before && desired != before) forgive(*desired);
-  parts_.domains->align(*desired);
   if (Status taken = take_up(parts_.domains->finished(false)); !taken) return taken.error();
+  parts_.domains->align(*desired);
 
-  Observed observed = parts_.domains->observe(*desired);
+  Observed observed = parts_.domains->observe();
+  last_.drains = parts_.domains->drains();
   if (!started_) {
     if (const auto held = parts_.domains->held_by_another()) return *held;
     started_ = parts_.domains->all_answered();
@@ -84,12 +85,35 @@ void Engine::forgive(const Desired& desired) {
   }
 }
 
+/// An instant later than now counts as now (semantics 6), and from then on as that instant: so the domain's clock, which may be right while
+/// ours was set, keeps nothing from becoming old.
+void Engine::set_clocks(Observed& observed) {
+  constexpr Duration kTolerance = std::chrono::seconds(1);
+  each_difference(seen_, observed.cells, [&](const CellKey& key, const ObservedCell*, const ObservedCell* cell) {
+    if (cell == nullptr) return;
+    Duration& ahead = ahead_[key.domain];
+    for (const ObservedStack& stack : cell->stacks)
+      if (stack.running)
+        for (const Instance& instance : stack.running->instances)
+          if (instance.since - ahead > last_.now + kTolerance) ahead = instance.since - last_.now;
+  });
+  seen_ = observed.cells;
+  for (const auto& [domain, ahead] : ahead_) {
+    if (ahead == Duration(0)) continue;
+    for (auto cell = seen_.lower_bound({domain, ""}); cell != seen_.end() && cell->first.domain == domain; ++cell)
+      for (ObservedStack& stack : observed.cells[cell->first].stacks)
+        if (stack.running)
+          for (Instance& instance : stack.running->instances) instance.since -= ahead;
+  }
+}
+
 /// Completes the observation with what no domain can say itself: claims and clocks.
 void Engine::judge(Observed& observed) {
   const Desired& desired = *last_.desired;
   claims_.clear();
   clock_free_at_.reset();
   last_.incomplete = false;
+  set_clocks(observed);
   for (auto& [name, domain] : observed.domains) {
     ClaimVerdict verdict = judge_claim(desired, name, domain, parts_.contains);
     domain.changes_held = std::move(verdict.changes_held);

@@ -43,6 +43,7 @@ struct PassReport {
   std::shared_ptr<const std::vector<JournalEntry>> history;  // newest first
   std::optional<Instant> wake_at;         // the first instant at which another pass could do something, as far as time decides
   std::vector<Problem> machine_problems;  // of this machine, not of anybody's input: the store's disk is full, history was lost
+  bool drains = false;                    // connections are on their way out
   bool incomplete = false;                // something did not answer, or could not be written: worth another look soon
 };
 
@@ -59,6 +60,7 @@ class Engine {
  private:
   void forgive(const Desired& desired);
   void judge(Observed& observed);
+  void set_clocks(Observed& observed);
   Status settle_crashed();
   Status decide(std::shared_ptr<const Desired> desired, Observed observed);
   Status act();
@@ -76,6 +78,8 @@ class Engine {
   std::uint64_t pass_ = 0;
   std::map<std::string, Claim> claims_;  // to be written before anything else
   std::optional<Instant> clock_free_at_;
+  std::map<std::string, Duration> ahead_;                     // how far the clock of a domain was seen ahead of ours
+  SharedMap<CellKey, ObservedCell> seen_;                     // as the domains said it in the last pass
   std::shared_ptr<const std::vector<JournalEntry>> history_;  // null when the journal has grown since it was read
   PassReport last_;                                           // of the pass under way; between two, of the one that ended
 };

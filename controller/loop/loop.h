@@ -6,15 +6,9 @@
 
 #include "controller/loop/engine.h"
 #include "controller/loop/git_source.h"
+#include "controller/loop/pace.h"
 
 namespace nelson {
-
-struct LoopOptions {
-  std::chrono::milliseconds full_pass = std::chrono::seconds(60);         // at the latest so long after the last one
-  std::chrono::milliseconds ask_again = std::chrono::seconds(5);          // when some part of a domain did not answer
-  std::chrono::milliseconds look_at_draining = std::chrono::seconds(1);   // a balancer does not say when a last answer is out
-  std::chrono::milliseconds least_pause = std::chrono::milliseconds(20);  // between two passes: a burst of news is one pass
-};
 
 /// Runs passes whenever something could be different: Git brought news, a domain changed, the time has come (`wake_at`), and in any
 /// case now and then.
@@ -34,19 +28,17 @@ class Loop {
 
  private:
   void wait_until(std::chrono::steady_clock::time_point at);
-  [[nodiscard]] std::chrono::steady_clock::time_point next_pass(const PassReport& report);
 
   Engine& engine_;
   const Clock& clock_;
   std::function<std::shared_ptr<const Desired>()> desired_;
   std::function<void(const PassReport*)> report_;
   LoopOptions options_;
+  Pace pace_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool woken_ = false;
   bool stopping_ = false;
-  std::string last_digest_;
-  int repeats_ = 0;  // passes in a row that began effects of one and the same plan
 };
 
 }  // namespace nelson

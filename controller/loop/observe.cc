@@ -30,94 +30,36 @@ Source source_of(const Result<View>& answer) {
   return {false, answer.error().message};
 }
 
-/// What a part says now or, where it says nothing, said before.
-template <class View>
-const View* known(const Result<View>& now, const Result<View>& before) {
-  if (now) return &*now;
-  return before ? &*before : nullptr;
+template <class Map>
+const typename Map::mapped_type* find_in(const Map& map, const typename Map::key_type& key) {
+  const auto at = map.find(key);
+  return at == map.end() ? nullptr : &at->second;
 }
 
-/// Collects the pieces of one domain by stack and unit.
-class Assembly {
- public:
-  Assembly(const std::string& domain, const std::string& owner) : domain_(domain), owner_(owner) {}
-
-  void add(const MemoryView& view) {
-    for (const StackRecord& record : view.stacks) {
-      if (record.identity.owner != owner_) {
-        foreign_.insert(record.stack);
-        continue;
-      }
-      unit_of_[record.stack] = record.identity.unit;
-      stacks_[record.stack].record = record;
-    }
-    for (const TrafficRecord& record : view.traffic)
-      if (record.key.domain == domain_) cell(record.key.unit).traffic.push_back(record);
+/// Puts `value` at its place in a sorted list, in place of an equal one; null takes that out.
+template <class T, class Key, class KeyOf>
+void place(std::vector<T>& list, const Key& key, const T* value, KeyOf key_of) {
+  const auto at =
+      std::lower_bound(list.begin(), list.end(), key, [&](const T& one, const Key& wanted) { return key_of(one) < wanted; });
+  const bool there = at != list.end() && key_of(*at) == key;
+  if (value == nullptr) {
+    if (there) list.erase(at);
+  } else if (there) {
+    *at = *value;
+  } else {
+    list.insert(at, *value);
   }
+}
 
-  void add(const SchedulerView& view) {
-    for (const auto& entry : view.stacks)
-      if (ours(entry.stack)) stacks_[entry.stack].running = entry.running;
-    foreign_.insert(view.foreign.begin(), view.foreign.end());
-  }
-
-  void add(const DiscoveryView& view) {
-    for (const auto& entry : view.published)
-      if (ours(entry.stack)) stacks_[entry.stack].published = entry.payload;
-  }
-
-  void add(const BalancerView& view) {
-    for (const Route& route : view.routes) {
-      if (route.key.domain != domain_) continue;
-      cell(route.key.unit).routes.push_back(route);
-      for (const Backend& backend : route.backends)
-        for (const auto& server : backend.servers)
-          if (backend.percent > 0) serving_.insert({backend.stack, server.index});
-    }
-    // Only connections to servers that get no new ones decide anything; the others come and go with every request, and a pass with
-    // nothing to do must not look new because of them.
-    for (const Sessions& sessions : view.sessions)
-      if (sessions.count > 0 && !serving_.contains({sessions.stack, sessions.index}) && ours(sessions.stack))
-        cell(unit_of_[sessions.stack]).sessions.push_back(sessions);
-  }
-
-  void finish(Observed& observed) {
-    for (auto& [name, stack] : stacks_) {
-      stack.name = name;
-      cell(unit_of_[name]).stacks.push_back(std::move(stack));
-    }
-    for (auto& [unit, cell] : cells_) {
-      std::sort(cell.traffic.begin(), cell.traffic.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
-      std::sort(cell.routes.begin(), cell.routes.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
-      std::sort(cell.sessions.begin(), cell.sessions.end());
-      observed.cells[{domain_, unit}] = std::move(cell);
-    }
-    observed.domains[domain_].foreign.assign(foreign_.begin(), foreign_.end());
-  }
-
- private:
-  ObservedCell& cell(const std::string& unit) { return cells_[unit]; }
-
-  /// Whether the thing under this name is ours; then its unit is known.
-  bool ours(const std::string& stack) {
-    if (unit_of_.contains(stack)) return true;
-    const auto name = foreign_.contains(stack) ? std::nullopt : parse_stack_name(stack);
-    if (!name) {
-      foreign_.insert(stack);
-      return false;
-    }
-    unit_of_[stack] = name->unit;
-    return true;
-  }
-
-  const std::string& domain_;
-  const std::string& owner_;
-  std::map<std::string, std::string> unit_of_;
-  std::map<std::string, ObservedStack> stacks_;
-  std::map<std::string, ObservedCell> cells_;
-  std::set<std::string> foreign_;
-  std::set<std::pair<std::string, std::int32_t>> serving_;
-};
+/// Whether the server is in the route with a share: it gets new connections.
+bool serving(const ObservedCell& cell, const Sessions& sessions) {
+  for (const Route& route : cell.routes)
+    for (const Backend& backend : route.backends)
+      if (backend.stack == sessions.stack && backend.percent > 0)
+        for (const Backend::Server& server : backend.servers)
+          if (server.index == sessions.index) return true;
+  return false;
+}
 
 }  // namespace
 
@@ -144,30 +86,120 @@ DomainAnswers ask(Domain& domain) {
   return out;
 }
 
-void assemble(const std::string& domain, const std::string& owner, const DomainAnswers& answers, const DomainAnswers& before,
-              Observed& observed) {
-  ObservedDomain& out = observed.domains[domain];
+/// The unit of a stack that is ours; nothing for another's.
+std::optional<std::string> Assembly::unit_of(const std::string& stack) const {
+  if (const StackRecord* const record = find_in(memory_.stacks, stack))
+    return record->identity.owner == owner_ ? std::optional(record->identity.unit) : std::nullopt;
+  const auto name = strangers_.contains(stack) ? std::nullopt : parse_stack_name(stack);
+  return name ? std::optional(name->unit) : std::nullopt;
+}
+
+void Assembly::drop_if_empty(const std::string& unit, Observed& observed) const {
+  const ObservedCell* const seen = find_in(observed.cells, {domain_, unit});
+  if (seen != nullptr && *seen == ObservedCell{}) observed.cells.erase({domain_, unit});
+}
+
+void Assembly::place_stack(const std::string& stack, const std::optional<std::string>& old_unit, Observed& observed) {
+  const StackRecord* const record = find_in(memory_.stacks, stack);
+  const Running* const running = find_in(scheduler_.stacks, stack);
+  const std::string* const published = find_in(discovery_.published, stack);
+  const bool there = record != nullptr || running != nullptr || published != nullptr;
+  const std::optional<std::string> unit = unit_of(stack);
+  const auto name_of = [](const ObservedStack& one) -> const std::string& { return one.name; };
+  if (old_unit && (old_unit != unit || !there) && observed.cells.contains({domain_, *old_unit})) {
+    place<ObservedStack>(cell(*old_unit, observed).stacks, stack, nullptr, name_of);
+    drop_if_empty(*old_unit, observed);
+  }
+  if (there && !unit)
+    foreign_.insert(stack);
+  else
+    foreign_.erase(stack);
+  if (!there || !unit) return;
+  ObservedStack now{stack, std::nullopt, std::nullopt, std::nullopt};
+  if (record != nullptr) now.record = *record;
+  if (running != nullptr) now.running = *running;
+  if (published != nullptr) now.published = *published;
+  place(cell(*unit, observed).stacks, stack, &now, name_of);
+}
+
+/// Only connections to servers that get no new ones decide anything; the others come and go with every request, and a pass with nothing to
+/// do must not look new because of them.
+void Assembly::place_sessions(Observed& observed, std::set<std::string>& foreign) {
+  std::map<std::string, std::vector<Sessions>> draining;
+  for (const std::string& unit : draining_) draining[unit];
+  for (const Sessions& sessions : balancer_.sessions) {
+    if (sessions.count <= 0) continue;
+    const std::optional<std::string> unit = unit_of(sessions.stack);
+    if (!unit) {
+      foreign.insert(sessions.stack);
+      continue;
+    }
+    const ObservedCell* const seen = find_in(observed.cells, {domain_, *unit});
+    if (seen == nullptr || !serving(*seen, sessions)) draining[*unit].push_back(sessions);
+  }
+  for (auto& [unit, list] : draining) {
+    std::sort(list.begin(), list.end());
+    const ObservedCell* const seen = find_in(observed.cells, {domain_, unit});
+    if (list.empty())
+      draining_.erase(unit);
+    else
+      draining_.insert(unit);
+    if (seen == nullptr ? list.empty() : seen->sessions == list) continue;
+    cell(unit, observed).sessions = std::move(list);
+    drop_if_empty(unit, observed);
+  }
+}
+
+void Assembly::update(const DomainAnswers& answers, Observed& observed) {
+  const MemoryView memory = answers.memory ? *answers.memory : memory_;
+  const SchedulerView scheduler = answers.scheduler ? *answers.scheduler : scheduler_;
+  const DiscoveryView discovery = answers.discovery ? *answers.discovery : discovery_;
+  const BalancerView balancer = answers.balancer ? *answers.balancer : balancer_;
+
+  std::map<std::string, std::optional<std::string>> changed;  // stacks, with the units they were of
+  const auto note = [&](const std::string& stack, const auto*, const auto*) { changed.emplace(stack, unit_of(stack)); };
+  each_difference(memory_.stacks, memory.stacks, note);
+  each_difference(scheduler_.stacks, scheduler.stacks, note);
+  each_difference(discovery_.published, discovery.published, note);
+  std::set<std::string> strangers(scheduler.foreign.begin(), scheduler.foreign.end());
+  if (strangers != strangers_)
+    for (const auto* side : {&strangers_, &strangers})
+      for (const std::string& stack : *side) changed.emplace(stack, unit_of(stack));
+  const auto place_service = [&](auto ObservedCell::*list) {
+    return [this, list, &observed](const TrafficKey& key, const auto*, const auto* is) {
+      if (key.domain != domain_) return;
+      place(cell(key.unit, observed).*list, key, is, [](const auto& one) -> const TrafficKey& { return one.key; });
+      drop_if_empty(key.unit, observed);
+    };
+  };
+  each_difference(memory_.traffic, memory.traffic, place_service(&ObservedCell::traffic));
+  each_difference(balancer_.routes, balancer.routes, place_service(&ObservedCell::routes));
+  each_difference(balancer_.addresses, balancer.addresses, place_service(&ObservedCell::addresses));
+
+  memory_ = memory;
+  scheduler_ = scheduler;
+  discovery_ = discovery;
+  balancer_ = balancer;
+  strangers_ = std::move(strangers);
+  for (const auto& [stack, old_unit] : changed) place_stack(stack, old_unit, observed);
+  std::set<std::string> foreign = strangers_;
+  foreign.insert(foreign_.begin(), foreign_.end());
+  place_sessions(observed, foreign);
+
+  ObservedDomain& out = observed.domains[domain_];
   out.scheduler = source_of(answers.scheduler);
   out.memory = source_of(answers.memory);
   out.discovery = source_of(answers.discovery);
   out.balancer = source_of(answers.balancer);
   out.balances = answers.balances;
   if (!answers.balances) out.balancer.error = answers.balancer_absent_reason;
-
-  Assembly assembly(domain, owner);
-  if (const MemoryView* view = known(answers.memory, before.memory)) {
-    assembly.add(*view);
-    out.claim = view->claim;
-    if (answers.memory && !view->damaged.empty()) {
-      out.memory.complete = false;
-      out.memory.error = "records that cannot be read: " + joined(view->damaged, 5) +
-                         ". What depends on them waits; put them back from a backup, or delete them to have them made anew";
-    }
+  out.claim = memory_.claim;
+  if (answers.memory && !memory_.damaged.empty()) {
+    out.memory.complete = false;
+    out.memory.error = "records that cannot be read: " + joined(memory_.damaged, 5) +
+                       ". What depends on them waits; put them back from a backup, or delete them to have them made anew";
   }
-  if (const SchedulerView* view = known(answers.scheduler, before.scheduler)) assembly.add(*view);
-  if (const DiscoveryView* view = known(answers.discovery, before.discovery)) assembly.add(*view);
-  if (const BalancerView* view = known(answers.balancer, before.balancer)) assembly.add(*view);
-  assembly.finish(observed);
+  out.foreign.assign(foreign.begin(), foreign.end());
 }
 
 ClaimVerdict judge_claim(const Desired& desired, const std::string& domain, const ObservedDomain& observed,
@@ -189,6 +221,11 @@ ClaimVerdict judge_claim(const Desired& desired, const std::string& domain, cons
                 "; if the control repository moved, list the old address under moved_from in its owner.yml",
             {}};
   if (claim.control_commit == desired.control_commit || claim.control_commit.empty()) return {"", ours};
+  for (const WentBack& yes : desired.went_back)
+    if (yes.from == claim.control_commit) {
+      const Result<bool> follows = contains(desired.control_commit, yes.to);
+      if (follows && *follows) return {"", ours};
+    }
   const Result<bool> contained = contains(desired.control_commit, claim.control_commit);
   const std::string head = desired.control_commit.substr(0, 12);
   const std::string last = claim.control_commit.substr(0, 12);
@@ -198,7 +235,9 @@ ClaimVerdict judge_claim(const Desired& desired, const std::string& domain, cons
             {}};
   if (!*contained)
     return {"control commit " + head + " does not contain " + last +
-                ", which was last applied (a restored backup, or a forced push); push a head that contains it: git merge " + last,
+                ", which was last applied (a restored backup, or a forced push); push a head that contains it (git merge " + last +
+                "), or say yes in a file of acknowledgements/: {went_back: {from: " + claim.control_commit +
+                ", to: " + desired.control_commit + "}, why: ...}",
             {}};
   return {"", ours};
 }

@@ -68,8 +68,12 @@ class Performer {
 
   Status operator()(const Remove& remove) {
     const StackRecord* record = find(remove.stack);
-    if (record == nullptr || !record->retiring)
+    if (record == nullptr || (!record->retiring && !record->removed))
       return conflict(remove.stack + " is not recorded as retiring, so it is not stopped");
+    // Records and scheduler are asked one after the other, and one of them may have answered from the past.
+    if (record->incarnation != remove.incarnation)
+      return conflict(remove.stack + " is recorded as incarnation " + std::to_string(record->incarnation) + ", not " +
+                      std::to_string(remove.incarnation) + ", so it is not stopped");
     return domain_.scheduler->ensure_absent(remove.stack, remove.incarnation);
   }
 

@@ -2,9 +2,9 @@
 
 namespace nelson {
 
-Worker::Worker() : thread_([this] { run(); }) {}
+ThreadWorker::ThreadWorker() : thread_([this] { run(); }) {}
 
-Worker::~Worker() {
+ThreadWorker::~ThreadWorker() {
   {
     const std::lock_guard guard(mutex_);
     ending_ = true;
@@ -13,12 +13,12 @@ Worker::~Worker() {
   thread_.join();
 }
 
-bool Worker::idle() const {
+bool ThreadWorker::idle() const {
   const std::lock_guard guard(mutex_);
   return !busy_;
 }
 
-void Worker::start(std::function<void()> task) {
+void ThreadWorker::start(std::function<void()> task) {
   {
     const std::lock_guard guard(mutex_);
     task_ = std::move(task);
@@ -27,12 +27,12 @@ void Worker::start(std::function<void()> task) {
   changed_.notify_all();
 }
 
-bool Worker::wait_until(std::chrono::steady_clock::time_point deadline) const {
+bool ThreadWorker::wait_until(SteadyTime deadline) const {
   std::unique_lock lock(mutex_);
   return changed_.wait_until(lock, deadline, [this] { return !busy_; });
 }
 
-void Worker::run() {
+void ThreadWorker::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return busy_ || ending_; });

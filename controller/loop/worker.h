@@ -8,20 +8,34 @@
 
 namespace nelson {
 
-/// A thread that runs one task at a time, so that a domain that hangs keeps nobody waiting but itself. All members from one other thread.
+/// The clock by which a pass waits for a domain, and a domain that does not open is tried again.
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+/// Runs one task at a time, so that a domain that hangs keeps nobody waiting but itself. All members from one thread. It ends only when no
+/// task of it is under way any more.
 class Worker {
  public:
-  Worker();
-  /// Waits for the task under way.
-  ~Worker();
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
+  virtual ~Worker() = default;
 
-  [[nodiscard]] bool idle() const;
+  [[nodiscard]] virtual bool idle() const = 0;
   /// Only when idle. `task` must not throw.
-  void start(std::function<void()> task);
+  virtual void start(std::function<void()> task) = 0;
   /// Whether it is idle at the deadline at the latest. What the task wrote may be read then.
-  bool wait_until(std::chrono::steady_clock::time_point deadline) const;
+  virtual bool wait_until(SteadyTime deadline) const = 0;
+};
+
+/// A worker with a thread of its own.
+class ThreadWorker final : public Worker {
+ public:
+  ThreadWorker();
+  /// Waits for the task under way.
+  ~ThreadWorker() override;
+  ThreadWorker(const ThreadWorker&) = delete;
+  ThreadWorker& operator=(const ThreadWorker&) = delete;
+
+  [[nodiscard]] bool idle() const override;
+  void start(std::function<void()> task) override;
+  bool wait_until(SteadyTime deadline) const override;
 
  private:
   void run();

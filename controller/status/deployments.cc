@@ -51,7 +51,7 @@ struct Query {
   std::size_t limit = ~std::size_t{0};
 
   [[nodiscard]] bool all() const { return !namespaces && !domains && !statuses && unit.empty(); }
-  [[nodiscard]] bool takes(const Index::BucketKey& key) const {
+  [[nodiscard]] bool takes(const Listing::BucketKey& key) const {
     const auto& [name_space, domain, status] = key;
     return (!namespaces || namespaces->count(name_space) > 0) && (!domains || domains->count(lower(domain)) > 0) &&
            (!statuses || statuses->count(status) > 0);
@@ -101,7 +101,7 @@ struct Page {
   std::size_t total = 0;
 };
 
-Page one_unit(const Index& index, const Query& query) {
+Page one_unit(const Listing& index, const Query& query) {
   Page page;
   const auto found = index.by_unit.find(query.unit);
   if (found == index.by_unit.end()) return page;
@@ -115,7 +115,7 @@ Page one_unit(const Index& index, const Query& query) {
 }
 
 /// Merges the buckets that the query takes; each is sorted already.
-Page merged(const Index& index, const Query& query) {
+Page merged(const Listing& index, const Query& query) {
   using Cursor = std::pair<const std::uint32_t*, const std::uint32_t*>;
   const auto later = [](const Cursor& a, const Cursor& b) { return *a.first > *b.first; };
   std::priority_queue<Cursor, std::vector<Cursor>, decltype(later)> cursors(later);
@@ -140,7 +140,7 @@ Page merged(const Index& index, const Query& query) {
   return page;
 }
 
-std::string render(const Index& index, const std::vector<std::uint32_t>& positions) {
+std::string render(const Listing& index, const std::vector<std::uint32_t>& positions) {
   std::string out = "[";
   // Neighbours in the list are one copy.
   for (std::size_t i = 0; i < positions.size();) {
@@ -157,7 +157,7 @@ std::string render(const Index& index, const std::vector<std::uint32_t>& positio
 }  // namespace
 
 Content deployments(const Request& request, const View& view) {
-  const Index& index = *view.index;
+  const Listing& index = view.listing();
   Query query;
   if (const auto wrong = read_query(request, query)) return refused(*wrong);
   Content content;

@@ -13,7 +13,9 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <initializer_list>
 #include <list>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -32,10 +34,12 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kWorkers = 2;
 constexpr std::size_t kMaxUnread = kMaxHeader + 1024;      // of one connection
 constexpr std::size_t kMaxUnreadTotal = 32 * 1024 * 1024;  // of all connections together
+constexpr std::size_t kMaxUnsentTotal = 64 * 1024 * 1024;  // answers on their way, likewise
 constexpr std::chrono::seconds kLinger(1);                 // for a refused client to read why
 constexpr std::size_t kMaxLingerBytes = 256 * 1024;        // and what it may send meanwhile
 constexpr std::chrono::seconds kWholeReply(60);            // a reader that takes a byte now and then ends here
 constexpr std::size_t kMaxTurn = 1024 * 1024;              // written to one connection before the others have their turn
+constexpr std::size_t kMaxAtOnce = 64;                     // newcomers, and those whose time is up, in one turn
 constexpr std::uint64_t kListenerTag = ~std::uint64_t{0};
 constexpr std::uint64_t kWakeTag = kListenerTag - 1;
 
@@ -65,6 +69,7 @@ struct Connection {
   std::uint32_t life = 0;  // raised when the slot is used again: a late answer finds nobody
   Phase phase = Phase::kFree;
   std::list<std::uint32_t>::iterator place;  // in the queue of its phase
+  Clock::time_point since;                   // in this phase, or since it last took a byte of its answer
   Clock::time_point deadline;
   Clock::time_point reply_ends;  // of the answer as a whole
   std::string unread;
@@ -80,6 +85,9 @@ struct Job {
   std::uint64_t tag = 0;
   std::string text;
   bool close = false;
+
+  /// Whoever asks whether the process lives ends it when the answer is late, and the answer costs nothing.
+  [[nodiscard]] bool urgent() const { return text.starts_with("GET /healthz ") || text.starts_with("GET /readyz "); }
 };
 
 struct Done {
@@ -93,7 +101,7 @@ class JobQueue {
   void push(std::vector<Job>& jobs) {
     {
       const std::lock_guard lock(mutex_);
-      for (Job& job : jobs) jobs_.push_back(std::move(job));
+      for (Job& job : jobs) (job.urgent() ? urgent_ : jobs_).push_back(std::move(job));
     }
     if (jobs.size() == 1) {
       ready_.notify_one();
@@ -104,10 +112,11 @@ class JobQueue {
   }
   std::optional<Job> pop() {
     std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return !jobs_.empty() || stopped_; });
+    ready_.wait(lock, [this] { return !urgent_.empty() || !jobs_.empty() || stopped_; });
     if (stopped_) return std::nullopt;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    std::deque<Job>& first = urgent_.empty() ? jobs_ : urgent_;
+    Job job = std::move(first.front());
+    first.pop_front();
     return job;
   }
   void stop() {
@@ -121,8 +130,31 @@ class JobQueue {
  private:
   std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<Job> jobs_;
+  std::deque<Job> urgent_, jobs_;
   bool stopped_ = false;
+};
+
+/// What the answers on their way hold of memory: each its own text, and each body once however many send it.
+class Unsent {
+ public:
+  void add(const Reply& reply) {
+    bytes_ += reply.head.capacity();
+    if (reply.body && ++bodies_[reply.body.get()] == 1) bytes_ += reply.body->size();
+  }
+  void remove(const Reply& reply) {
+    if (reply.head.empty()) return;  // there is none
+    bytes_ -= reply.head.capacity();
+    if (!reply.body) return;
+    const auto found = bodies_.find(reply.body.get());
+    if (--found->second > 0) return;
+    bodies_.erase(found);
+    bytes_ -= reply.body->size();
+  }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_ = 0;
+  std::map<const std::string*, std::size_t> bodies_;
 };
 
 class EpollFront final : public Front {
@@ -223,7 +255,7 @@ class EpollFront final : public Front {
 
   void accept_some() {
     // A flood of newcomers must not keep those who are served waiting.
-    for (int i = 0; i < 64; ++i) {
+    for (std::size_t i = 0; i < kMaxAtOnce; ++i) {
       Descriptor fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (fd.get() < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK) accepting_ = false;
@@ -277,6 +309,7 @@ class EpollFront final : public Front {
       queue(phase).splice(queue(phase).end(), queue(connection.phase), connection.place);
     }
     connection.phase = phase;
+    connection.since = now_;
     connection.deadline = now_ + length;
   }
 
@@ -287,20 +320,51 @@ class EpollFront final : public Front {
     connection.phase = Phase::kFree;
     connection.fd = Descriptor();
     connection.unread = std::string();
-    connection.reply = Reply();
+    forget_reply(connection);
     free_.push_back(slot);
     --open_;
   }
 
-  /// Lets the one go that will be missed least; false when all are being answered.
+  /// Lets the one go that will be missed least: one that was refused, else whoever has done nothing for the longest, be it idle, slow or
+  /// stuck. So a crowd of slow ones pushes itself out, and never somebody who has just come. False when all are being answered.
   bool shed() {
-    for (const Phase phase : {Phase::kLinger, Phase::kIdle, Phase::kReading, Phase::kWriting}) {
-      if (queue(phase).empty()) continue;
-      drop(queue(phase).front());
-      ++shed_;
-      return true;
+    const auto longest = [this](std::initializer_list<Phase> phases) {
+      std::optional<std::uint32_t> found;
+      for (const Phase phase : phases)
+        if (!queue(phase).empty() && (!found || connections_[queue(phase).front()].since < connections_[*found].since))
+          found = queue(phase).front();
+      return found;
+    };
+    std::optional<std::uint32_t> slot = longest({Phase::kLinger});
+    if (!slot) slot = longest({Phase::kIdle, Phase::kReading, Phase::kWriting});
+    if (!slot) return false;
+    drop(*slot);
+    ++shed_;
+    return true;
+  }
+
+  /// Lets others than `newcomer` go until the bytes that wait to be read fit: of those with many, who has been at it the longest.
+  void shed_unread(std::uint32_t newcomer) {
+    constexpr std::size_t kMany = kMaxUnreadTotal / 8192 / 4;
+    for (const Phase phase : {Phase::kReading, Phase::kWriting, Phase::kWorking}) {
+      for (auto at = queue(phase).begin(); at != queue(phase).end() && unread_total_ > kMaxUnreadTotal;) {
+        const std::uint32_t slot = *at++;
+        if (slot == newcomer || connections_[slot].unread.size() < kMany) continue;
+        drop(slot);
+        ++shed_;
+      }
     }
-    return false;
+  }
+
+  /// Lets those go that have not taken a byte for the longest, until the answers on their way fit. What `newcomer` shares with the view
+  /// would be there without it.
+  void shed_unsent(std::uint32_t newcomer) {
+    const std::shared_ptr<const std::string>& shared = connections_[newcomer].reply.body;
+    const std::size_t most = kMaxUnsentTotal + (shared ? shared->size() : 0);
+    while (unsent_.bytes() > most && queue(Phase::kWriting).front() != newcomer) {
+      drop(queue(Phase::kWriting).front());
+      ++shed_;
+    }
   }
 
   int wait_millis() {
@@ -314,8 +378,10 @@ class EpollFront final : public Front {
   }
 
   void expire() {
+    // A crowd that came together ends together; those who are served have their turn in between.
+    std::size_t left = kMaxAtOnce;
     for (const Phase phase : {Phase::kIdle, Phase::kReading, Phase::kWriting, Phase::kLinger}) {
-      while (!queue(phase).empty()) {
+      for (; !queue(phase).empty() && left > 0; --left) {
         const std::uint32_t slot = queue(phase).front();
         if (connections_[slot].deadline > now_) break;
         if (phase == Phase::kLinger) {
@@ -358,7 +424,14 @@ class EpollFront final : public Front {
     connection.reply = std::move(reply);
     connection.sent = 0;
     connection.reply_ends = now_ + kWholeReply;
+    unsent_.add(connection.reply);
     enter(slot, Phase::kWriting, options_.write_time);
+    shed_unsent(slot);
+  }
+
+  void forget_reply(Connection& connection) {
+    unsent_.remove(connection.reply);
+    connection.reply = Reply();
   }
 
   void refuse(std::uint32_t slot, int status, std::string_view reason) {
@@ -435,12 +508,13 @@ class EpollFront final : public Front {
       return false;
     }
     // A client that ends in the middle of a request, or between two, wants nothing more.
-    if (got <= 0 || unread_total_ > kMaxUnreadTotal) {
+    if (got <= 0) {
       drop(slot);
       return false;
     }
     connection.unread.append(buffer_.data(), static_cast<std::size_t>(got));
     unread_total_ += static_cast<std::size_t>(got);
+    if (unread_total_ > kMaxUnreadTotal) shed_unread(slot);
     return true;
   }
 
@@ -490,7 +564,7 @@ class EpollFront final : public Front {
 
   bool finish_reply(std::uint32_t slot) {
     Connection& connection = connections_[slot];
-    connection.reply = Reply();
+    forget_reply(connection);
     if (!connection.close_after) {
       enter(slot, Phase::kIdle, options_.idle_time);
       return true;
@@ -528,6 +602,7 @@ class EpollFront final : public Front {
   std::array<std::list<std::uint32_t>, kPhases> queues_;  // oldest first
   std::array<char, 16 * 1024> buffer_{};
   std::size_t unread_total_ = 0;
+  Unsent unsent_;
   Clock::time_point now_ = Clock::now();
   Clock::time_point starved_until_{};
   bool accepting_ = false;

@@ -77,7 +77,7 @@ void append_statuses(JsonWriter& json, const View& view, const Row& row) {
 
 void append_edge(JsonWriter& json, const View& view, const std::string& stack, std::int32_t weight) {
   json.begin_object();
-  const Row* const row = view.index->find(stack);
+  const Row* const row = view.listing().find(stack);
   json.field("guid", row == nullptr ? std::string_view() : std::string_view(row->guid));
   json.field("stack_name", stack).field("type", "unit").key("deployed_at");
   row != nullptr && row->launched ? json.number(epoch_millis(*row->launched)) : json.null();
@@ -100,6 +100,18 @@ void append_dependencies(JsonWriter& json, const View& view, const Row& row) {
   json.end_array().end_object();
 }
 
+void append_endpoints(JsonWriter& json, const std::vector<Endpoint>& endpoints) {
+  json.begin_array();
+  for (const Endpoint& endpoint : endpoints)
+    json.begin_object()
+        .field("port", endpoint.port)
+        .field("host", endpoint.host)
+        .key("number")
+        .number(endpoint.number)
+        .end_object();
+  json.end_array();
+}
+
 void append_running(JsonWriter& json, const View& view, const Row& row) {
   const ObservedStack* const observed = view.observed(row);
   json.key("runs").begin_array();
@@ -107,15 +119,9 @@ void append_running(JsonWriter& json, const View& view, const Row& row) {
     for (const Instance& instance : observed->running->instances) {
       json.begin_object().key("index").number(instance.index).field("state", name_of(instance.state));
       json.field("health", name_of(instance.health)).key("since").instant(instance.since);
-      json.key("restarts").number(instance.restarts).field("detail", instance.detail).key("endpoints").begin_array();
-      for (const Endpoint& endpoint : instance.endpoints)
-        json.begin_object()
-            .field("port", endpoint.port)
-            .field("host", endpoint.host)
-            .key("number")
-            .number(endpoint.number)
-            .end_object();
-      json.end_array().end_object();
+      json.key("restarts").number(instance.restarts).field("detail", instance.detail).key("endpoints");
+      append_endpoints(json, instance.endpoints);
+      json.end_object();
     }
   }
   json.end_array();
@@ -195,9 +201,11 @@ void append_repositories(JsonWriter& json, const View& view) {
 void append_service_stack(JsonWriter& json, const Row& row, Instant now) {
   json.begin_object().field("stack", row.name).field("guid", row.guid).field("version", row.version).field("plan", row.plan);
   json.field("repository", row.repository).field("commit", row.commit).field("status", name_of(row.status));
-  json.key("wanted").boolean(row.wanted).key("arrived").boolean(row.arrived).key("percent");
+  json.key("job").boolean(row.job).key("wanted").boolean(row.wanted).key("arrived").boolean(row.arrived).key("percent");
   row.serves ? json.number(row.percent) : json.null();
   append_instances(json, row);
+  json.key("addresses");
+  append_endpoints(json, row.addresses);
   json.field("why", row.why).field("goes", goes_of(row, now));
   if (row.expires) json.key("expires").instant(*row.expires);
   if (row.launched) json.key("launched").instant(*row.launched);
@@ -208,12 +216,13 @@ void append_service_stack(JsonWriter& json, const Row& row, Instant now) {
 
 void append_services(JsonWriter& json, const View& view) {
   json.key("services").begin_array();
-  for (const Group& group : view.index->groups) {
-    const Row& first = *view.index->rows[group.first];
+  for (const Group& group : view.listing().groups) {
+    const Row& first = *view.listing().rows[group.first];
     json.begin_object().field("domain", first.domain).field("namespace", first.name_space).field("unit", first.unit);
     json.key("moving").boolean(group.moving).key("stacks").begin_array();
     for (std::size_t i = group.first; i < group.last; ++i)
-      if (view.index->rows[i]->status != StackStatus::kTerminated) append_service_stack(json, *view.index->rows[i], view.input.now);
+      if (view.listing().rows[i]->status != StackStatus::kTerminated)
+        append_service_stack(json, *view.listing().rows[i], view.input.now);
     json.end_array().end_object();
   }
   json.end_array();
@@ -262,7 +271,7 @@ Concern concern_of(const View& view, const std::string& commit) {
   concern.control = is_named(desired.control_commit, commit);
   for (const auto& [name, repository] : desired.repositories)
     if (is_named(repository.head, commit)) concern.heads.insert(name);
-  for (const Row* at : view.index->rows) {
+  for (const Row* at : view.listing().rows) {
     const Row& row = *at;
     const bool named = is_named(row.commit, commit);
     concern.known = concern.known || named || is_named(row.recorded_commit, commit);
@@ -367,7 +376,7 @@ std::string render_commit(const View& view, const std::string& commit) {
   const Concern concern = concern_of(view, commit);
   const Problem* const problem = problem_at(view, commit);
   std::vector<UnitVerdict> units;
-  for (const Row* at : view.index->rows) {
+  for (const Row* at : view.listing().rows) {
     const Row& row = *at;
     const bool concerned = concern.control || concern.heads.count(row.repository) > 0 || is_named(row.commit, commit);
     if (row.wanted && concerned) units.push_back(judge(view, row));
@@ -387,7 +396,10 @@ std::string render_commit(const View& view, const std::string& commit) {
   const std::string_view state = overall(view, concern, problem != nullptr || !contested.empty(), units);
   json.begin_object().field("commit", commit).field("state", state);
   json.key("pass").number(static_cast<std::int64_t>(view.input.pass));
-  if (problem != nullptr) json.field("reason", to_string(*problem));
+  if (problem != nullptr)
+    json.field("reason", to_string(*problem));
+  else if (state == "live" && units.empty())
+    json.field("reason", "Git wants nothing at this commit");
   json.key("repositories").begin_array();
   for (const std::string& name : concern.heads) json.text(name);
   json.end_array().key("units").begin_array();

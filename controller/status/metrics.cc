@@ -93,7 +93,7 @@ void add_view(const View& view, Families& out) {
   for (const auto& [code, count] : held) out.gauge("nelson_held", named("code", code), static_cast<double>(count));
 
   std::map<std::pair<std::string_view, StackStatus>, std::uint64_t> stacks;
-  for (const auto& [key, bucket] : view.index->buckets) stacks[{std::get<1>(key), std::get<2>(key)}] += bucket.size();
+  for (const auto& [key, bucket] : view.listing().buckets) stacks[{std::get<1>(key), std::get<2>(key)}] += bucket.size();
   for (const auto& [key, count] : stacks)
     out.gauge("nelson_stacks", named("domain", key.first) + "," + named("status", name_of(key.second)), static_cast<double>(count));
 

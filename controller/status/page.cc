@@ -49,13 +49,13 @@ Overview look_at(const Moment& moment) {
   }
   for (const Trouble& trouble : overview.trouble)
     if (trouble.level == Trouble::Level::kError) ++overview.errors;
-  for (const Group& group : view.index->groups)
+  for (const Group& group : view.listing().groups)
     if (group.moving) ++overview.moving;
   return overview;
 }
 
 bool is_empty(const View& view) {
-  return view.index->rows.empty() && (!view.input.desired || view.input.desired->repositories.empty());
+  return view.listing().rows.empty() && (!view.input.desired || view.input.desired->repositories.empty());
 }
 
 void header(const Overview& overview, bool refreshing, Html& out) {
@@ -225,8 +225,20 @@ void stack_cells(const Row& row, const std::string& why, Instant now, std::size_
   out.raw("</td><td>").text(why).raw("</td><td").raw(row.wanted ? " class=\"soft\">" : ">").text(goes_of(row, now)).raw("</td>");
 }
 
+/// Where the group's services are reached, each once.
+std::string addresses_of(const Rows& rows) {
+  std::vector<std::string> seen;
+  for (const Row* row : rows)
+    for (const Endpoint& endpoint : row->addresses) {
+      const std::string port = row->addresses.size() > 1 ? endpoint.port + " " : "";
+      std::string address = port + endpoint.host + ":" + std::to_string(endpoint.number);
+      if (std::find(seen.begin(), seen.end(), address) == seen.end()) seen.push_back(std::move(address));
+    }
+  return some_of(seen, 4);
+}
+
 /// What lives of a group: what is wanted, then the newest first, as people ask for it.
-Rows living(const Index& index, const Group& group) {
+Rows living(const Listing& index, const Group& group) {
   Rows rows;
   for (std::size_t i = group.last; i > group.first; --i)
     if (index.rows[i - 1]->status != StackStatus::kTerminated) rows.push_back(index.rows[i - 1]);
@@ -243,6 +255,7 @@ void one_group(const Rows& rows, Instant now, Html& out) {
     if (n == 0) {
       out.raw("<th scope=\"rowgroup\" rowspan=\"").number(static_cast<std::int64_t>(rows.size())).raw("\">").text(row.unit);
       out.raw(" <span class=\"soft\">").text(row.name_space).raw(" · ").text(row.domain).raw("</span>");
+      if (const std::string addresses = addresses_of(rows); !addresses.empty()) out.raw("<small>").text(addresses).raw("</small>");
       bars(rows, colour, out);
       out.raw("</th>");
     }
@@ -263,10 +276,10 @@ std::vector<Rows> in_order(const View& view, std::string_view find) {
   for (const Trouble& trouble : view.trouble)
     if (!trouble.unit.empty()) troubled.emplace(trouble.domain, trouble.unit);
   std::array<std::vector<Rows>, 3> ranks;
-  for (const Group& group : view.index->groups) {
-    const Row& first = *view.index->rows[group.first];
+  for (const Group& group : view.listing().groups) {
+    const Row& first = *view.listing().rows[group.first];
     if (!matches(first, find)) continue;
-    Rows rows = living(*view.index, group);
+    Rows rows = living(view.listing(), group);
     if (rows.empty()) continue;
     const bool in_trouble = troubled.count({first.domain, first.unit}) > 0 || troubled.count({"", first.unit}) > 0;
     ranks[in_trouble ? 0 : group.moving ? 1 : 2].push_back(std::move(rows));
@@ -286,7 +299,7 @@ void services(const Request& request, const View& view, Html& out) {
   const std::string find(request.parameter("find"));
   const std::vector<Rows> groups = in_order(view, find);
   out.raw("<h2 id=\"services\">Services and jobs");
-  if (!find.empty() || view.index->groups.size() > 12)
+  if (!find.empty() || view.listing().groups.size() > 12)
     out.raw(
            "<form action=\"/\" method=\"get\" role=\"search\"><input name=\"find\" aria-label=\"find a unit, namespace, domain or "
            "repository\" "

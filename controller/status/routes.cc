@@ -55,7 +55,7 @@ Content list(const Request& request, const Moment& moment, const StatusOptions&,
 }
 
 Content item(const Request&, const Moment& moment, const StatusOptions&, const std::string& rest) {
-  const Row* const row = moment.view->index->find(rest);
+  const Row* const row = moment.view->listing().find(rest);
   return row == nullptr ? not_found() : json(render_deployment(*moment.view, *row));
 }
 
@@ -91,7 +91,7 @@ std::vector<JournalEntry> entries_of(const View& view, const StatusOptions& opti
 Content history(const Request& request, const Moment& moment, const StatusOptions& options, const std::string&) {
   const std::size_t limit = std::min<std::uint64_t>(number(request.parameter("limit"), 100), kMostEntries);
   std::string stack(request.parameter("stack"));
-  if (const Row* row = moment.view->index->find(stack)) stack = row->name;
+  if (const Row* row = moment.view->listing().find(stack)) stack = row->name;
   return json(render_history(entries_of(*moment.view, options, stack, number(request.parameter("before"), 0), limit)));
 }
 
@@ -100,7 +100,7 @@ Content overview(const Request& request, const Moment& moment, const StatusOptio
 }
 
 Content one_stack(const Request&, const Moment& moment, const StatusOptions& options, const std::string& rest) {
-  const Row* const row = moment.view->index->find(rest);
+  const Row* const row = moment.view->listing().find(rest);
   if (row == nullptr) return not_found();
   return stack_page(*moment.view, *row, entries_of(*moment.view, options, row->name, 0, 50));
 }

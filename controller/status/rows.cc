@@ -8,7 +8,6 @@
 #include "controller/status/text.h"
 #include "reconcilers/cell.h"
 #include "reconcilers/expirations.h"
-#include "reconcilers/routing.h"
 #include "reconcilers/traffic.h"
 
 namespace nelson::status {
@@ -122,6 +121,14 @@ void describe_running(const Cell& cell, const Case& c, Instant now, Block& block
     }
     if (c.record == nullptr) continue;
     const Spec& spec = c.record->identity.spec;
+    const Instant told_until = instance.since + kMendedShown;
+    const bool well =
+        instance.state == InstanceState::kRunning && (spec.health_checks.empty() || instance.health == Health::kPassing);
+    if (well && instance.restarts > 0 && told_until > now) {
+      if (!row.restarted_at || *row.restarted_at < instance.since) row.last_end = instance.detail;
+      row.restarted_at = std::max(row.restarted_at.value_or(instance.since), instance.since);
+      block.valid_until = std::min(block.valid_until.value_or(told_until), told_until);
+    }
     const Instant mature = instance.since + ready_after;
     if (is_good(instance, spec, ready_after, now)) ++row.healthy;
     if (spec.health_checks.empty() && mature > now) block.valid_until = std::min(block.valid_until.value_or(mature), mature);
@@ -137,6 +144,14 @@ bool has_traffic(const Cell& cell, const Case& c) {
         other.identity().version.major == c.identity().version.major)
       share += other.percent;
   return share == 100;
+}
+
+std::vector<Endpoint> addresses_of(const Cell& cell, const Identity& identity) {
+  if (cell.seen == nullptr) return {};
+  const TrafficKey key{cell.key.domain, identity.name_space, cell.key.unit, identity.version.major};
+  const auto at = std::find_if(cell.seen->addresses.begin(), cell.seen->addresses.end(),
+                               [&](const ServiceAddress& address) { return address.key == key; });
+  return at == cell.seen->addresses.end() ? std::vector<Endpoint>{} : at->endpoints;
 }
 
 Row make_row(const Cell& cell, const Case& c, Instant now, Block& block) {
@@ -173,31 +188,18 @@ Row make_row(const Cell& cell, const Case& c, Instant now, Block& block) {
   }
   if (cell.domain != nullptr) {
     row.extended_lifetime = cell.domain->extended_lifetime;
-    if (c.live && !verdict_on(cell, c).kept) row.expires = expires_at(cell, c, now);
+    if (c.live && !verdict_on(cell, c).kept) row.expires = expires_at(cell, c);
   }
   describe_running(cell, c, now, block, row);
+  if (c.serves && c.percent > 0) row.addresses = addresses_of(cell, c.identity());
   row.arrived = c.wanted() && c.ready() && (!c.serves || has_traffic(cell, c));
   row.why = why_of(cell, c);
   row.goes = end_of(cell, c);
   return row;
 }
 
-/// Equal callers: a stack's reasons name them.
-bool same(const std::vector<Caller>& a, const std::vector<Caller>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Caller& x, const Caller& y) {
-    return x.stack == y.stack && x.name_space == y.name_space && x.version == y.version;
-  });
-}
-
-template <class Map, class Key>
-const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
-  const auto at = map.find(key);
-  return at == map.end() ? nullptr : &at->second;
-}
-
-std::shared_ptr<const Block> make_block(const Cell& cell, std::vector<Caller> callers, Instant now) {
+std::shared_ptr<const Block> make_block(const Cell& cell, Instant now) {
   auto block = std::make_shared<Block>();
-  block->callers = std::move(callers);
   for (const Case& c : cell.cases) block->rows.push_back(make_row(cell, c, now, *block));
   const auto order = [](const Row& row) { return std::tie(row.name_space, row.version_number, row.plan, row.name); };
   std::sort(block->rows.begin(), block->rows.end(), [&](const Row& a, const Row& b) { return order(a) < order(b); });
@@ -208,106 +210,86 @@ std::shared_ptr<const Block> make_block(const Cell& cell, std::vector<Caller> ca
   return block;
 }
 
-/// Makes blocks, or takes those of the previous view whose cells are as they were.
-class Blocks {
- public:
-  Blocks(const ViewInput& input, const View* previous)
-      : input_(input),
-        desired_(input.desired ? *input.desired : nothing_),
-        callers_(callers_of(input.observed)),
-        previous_(previous != nullptr && previous->input.desired == input.desired ? previous : nullptr) {}
-
-  std::shared_ptr<const Block> get(const CellKey& key) {
-    const auto calling = callers_.find(key);
-    std::vector<Caller> callers = calling == callers_.end() ? std::vector<Caller>{} : calling->second;
-    if (auto block = unchanged(key, callers)) return block;
-    changed_ = true;
-    return make_block(make_cell(key, desired_, input_.observed, callers_, input_.now), std::move(callers), input_.now);
+/// The blocks of `previous`, those made anew that a change concerns or whose time is up. Whether there were any.
+bool renew_blocks(Index& index, const ViewInput& input, const View* previous) {
+  static const Desired kNothing;
+  const Desired& desired = input.desired ? *input.desired : kNothing;
+  if (previous != nullptr) {
+    index.blocks = previous->index->blocks;
+    index.neighbours = previous->index->neighbours;
+    index.aging = previous->index->aging;
+    index.ailing = previous->index->ailing;
   }
-
-  /// Whether any block is another than in the previous view.
-  [[nodiscard]] bool changed() const { return changed_ || previous_ == nullptr; }
-
- private:
-  std::shared_ptr<const Block> unchanged(const CellKey& key, const std::vector<Caller>& callers) const {
-    if (previous_ == nullptr) return nullptr;
-    const auto* const block = find_in(previous_->index->blocks, key);
-    if (block == nullptr || ((*block)->valid_until && *(*block)->valid_until <= input_.now)) return nullptr;
-    const ObservedCell* const before = find_in(previous_->input.observed.cells, key);
-    const ObservedCell* const after = find_in(input_.observed.cells, key);
-    const bool as_seen = before == nullptr || after == nullptr ? before == after : *before == *after;
-    return as_seen && same((*block)->callers, callers) ? *block : nullptr;
+  std::set<CellKey> stale = index.neighbours.advance(desired, input.observed);
+  for (const auto& [until, key] : index.aging)
+    if (until <= input.now || input.now < previous->input.now) stale.insert(key);
+  for (const CellKey& key : stale) {
+    if (const auto old = index.blocks.find(key); old != index.blocks.end() && old->second->valid_until)
+      index.aging.erase({*old->second->valid_until, key});
+    index.ailing.erase(key);
+    if (!desired.cells.contains(key) && !input.observed.cells.contains(key)) {
+      index.blocks.erase(key);
+      continue;
+    }
+    const auto block = make_block(make_cell(key, desired, input.observed, index.neighbours.callers(), input.now), input.now);
+    if (block->valid_until) index.aging.emplace(*block->valid_until, key);
+    const auto ails = [](const Row& row) { return ailment_of(row) != Ailment::kNone; };
+    if (std::any_of(block->rows.begin(), block->rows.end(), ails)) index.ailing.insert(key);
+    index.blocks[key] = block;
   }
+  return !stale.empty();
+}
 
-  const Desired nothing_;
-  const ViewInput& input_;
-  const Desired& desired_;
-  const CallerIndex callers_;
-  const View* const previous_;
-  bool changed_ = false;
-};
-
-void add_group(Index& index, std::size_t first, std::size_t last) {
+void add_group(Listing& all, std::size_t first, std::size_t last) {
   Group group{first, last, false};
   for (std::size_t i = first; i < last; ++i) {
-    const Row& row = *index.rows[i];
+    const Row& row = *all.rows[i];
     group.moving = group.moving || (row.wanted && !row.arrived) || row.status == StackStatus::kGarbage;
   }
-  index.groups.push_back(group);
+  all.groups.push_back(group);
 }
 
 /// Rows of all blocks by namespace; within one they come in order already, cells being sorted by (domain, unit).
-void order_rows(Index& index, std::vector<const std::string*>& items) {
+void order_rows(const SharedMap<CellKey, std::shared_ptr<const Block>>& blocks, Listing& all,
+                std::vector<const std::string*>& items) {
   std::map<std::string_view, std::vector<std::pair<const Row*, const std::string*>>> spaces;
-  for (const auto& [key, block] : index.blocks)
+  for (const auto& [key, block] : blocks)
     for (std::size_t i = 0; i < block->rows.size(); ++i)
       spaces[block->rows[i].name_space].emplace_back(&block->rows[i], &block->items[i]);
   for (const auto& [name_space, rows] : spaces) {
-    std::size_t first = index.rows.size();
+    std::size_t first = all.rows.size();
     for (const auto& [row, item] : rows) {
-      const bool other =
-          index.rows.size() > first && (index.rows[first]->unit != row->unit || index.rows[first]->domain != row->domain);
-      if (other) add_group(index, std::exchange(first, index.rows.size()), index.rows.size());
-      index.rows.push_back(row);
+      const bool other = all.rows.size() > first && (all.rows[first]->unit != row->unit || all.rows[first]->domain != row->domain);
+      if (other) add_group(all, std::exchange(first, all.rows.size()), all.rows.size());
+      all.rows.push_back(row);
       items.push_back(item);
     }
-    add_group(index, first, index.rows.size());
+    add_group(all, first, all.rows.size());
   }
 }
 
-void list_rows(Index& index, const std::vector<const std::string*>& items) {
+void list_rows(Listing& all, const std::vector<const std::string*>& items) {
   std::string bytes = "[";
   std::size_t size = 2;
   for (const std::string* item : items) size += item->size() + 1;
   bytes.reserve(size);
-  index.by_name.reserve(2 * index.rows.size());
-  for (std::uint32_t i = 0; i < index.rows.size(); ++i) {
-    const Row& row = *index.rows[i];
-    index.by_name.emplace(row.name, &row);
+  all.by_name.reserve(2 * all.rows.size());
+  for (std::uint32_t i = 0; i < all.rows.size(); ++i) {
+    const Row& row = *all.rows[i];
+    all.by_name.emplace(row.name, &row);
     if (items[i]->empty()) continue;
-    index.by_name.emplace(row.guid, &row);
-    if (!index.listed.empty()) bytes += ',';
-    const auto position = static_cast<std::uint32_t>(index.listed.size());
-    index.listed.push_back(i);
-    index.begin.push_back(static_cast<std::uint32_t>(bytes.size()));
+    all.by_name.emplace(row.guid, &row);
+    if (!all.listed.empty()) bytes += ',';
+    const auto position = static_cast<std::uint32_t>(all.listed.size());
+    all.listed.push_back(i);
+    all.begin.push_back(static_cast<std::uint32_t>(bytes.size()));
     bytes += *items[i];
-    index.end.push_back(static_cast<std::uint32_t>(bytes.size()));
-    index.buckets[{row.name_space, row.domain, row.status}].push_back(position);
-    index.by_unit[row.unit].push_back(position);
+    all.end.push_back(static_cast<std::uint32_t>(bytes.size()));
+    all.buckets[{row.name_space, row.domain, row.status}].push_back(position);
+    all.by_unit[row.unit].push_back(position);
   }
   bytes += ']';
-  index.list = std::make_shared<const std::string>(std::move(bytes));
-}
-
-void note_units(Index& index) {
-  for (const Row* row : index.rows) {
-    if (row->status == StackStatus::kTerminated) continue;
-    index.units_in_domain[row->domain].insert(row->unit);
-    if (row->serves) index.services_in_domain[row->domain].insert(row->unit);
-    if (!row->repository.empty()) index.units_of_repository[row->repository].insert(row->unit);
-    index.units.insert(row->unit);
-    if (row->sick > 0 && row->status != StackStatus::kGarbage) index.sick.push_back(row);
-  }
+  all.list = std::make_shared<const std::string>(std::move(bytes));
 }
 
 }  // namespace
@@ -316,6 +298,11 @@ std::string goes_of(const Row& row, Instant now) {
   if (!row.expires) return row.goes;
   const Duration left = *row.expires - now;
   return left <= Duration::zero() ? "now" : "in " + about(left) + ", at " + clock_time(*row.expires, now) + " UTC";
+}
+
+Ailment ailment_of(const Row& row) {
+  if (row.status == StackStatus::kGarbage || row.status == StackStatus::kTerminated) return Ailment::kNone;
+  return row.sick > 0 ? Ailment::kSick : row.restarted_at ? Ailment::kMended : Ailment::kNone;
 }
 
 std::string some_of(const std::vector<std::string>& names, std::size_t limit) {
@@ -327,18 +314,14 @@ std::string some_of(const std::vector<std::string>& names, std::size_t limit) {
 
 std::shared_ptr<const Index> make_index(const ViewInput& input, const View* previous) {
   auto index = std::make_shared<Index>();
-  Blocks blocks(input, previous);
-  std::set<CellKey> keys;
-  if (input.desired)
-    for (const auto& [key, cell] : input.desired->cells) keys.insert(keys.end(), key);
-  for (const auto& [key, cell] : input.observed.cells) keys.insert(key);
-  for (const CellKey& key : keys) index->blocks.emplace_hint(index->blocks.end(), key, blocks.get(key));
-  if (!blocks.changed() && previous->index->blocks.size() == index->blocks.size()) return previous->index;
-  std::vector<const std::string*> items;
-  order_rows(*index, items);
-  list_rows(*index, items);
-  note_units(*index);
+  if (!renew_blocks(*index, input, previous) && previous != nullptr) return previous->index;
   return index;
+}
+
+Listing::Listing(const SharedMap<CellKey, std::shared_ptr<const Block>>& blocks) {
+  std::vector<const std::string*> items;
+  order_rows(blocks, *this, items);
+  list_rows(*this, items);
 }
 
 }  // namespace nelson::status

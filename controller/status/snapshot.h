@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "controller/status/view.h"
-#include "reconcilers/routing.h"
+#include "reconcilers/neighbours.h"
 #include "reconcilers/status.h"
 
 namespace nelson {
@@ -34,14 +34,24 @@ struct Row {
   std::int32_t instances = 0, healthy = 0, restarts = 0;
   std::int32_t running = 0, sick = 0;  // instances there are; those that wait to be started again or fail their checks
   std::optional<Instant> sick_since;
+  std::optional<Instant> restarted_at;  // when an instance that is well now was last started again; only lately
+  std::string last_end;                 // why it had ended
   std::optional<Instant> launched, ready;
   std::optional<Instant> expires;  // set: nothing keeps it, and it goes then
   Duration extended_lifetime{};
   std::vector<std::string> callers;
-  std::string why;     // why it lives
-  std::string goes;    // when it goes, unless `expires` says it
-  std::string detail;  // what its instances complain of
+  std::vector<Endpoint> addresses;  // of its service, where it is in force
+  std::string why;                  // why it lives
+  std::string goes;                 // when it goes, unless `expires` says it
+  std::string detail;               // what its instances complain of
 };
+
+/// How long what was mended is still told.
+inline constexpr Duration kMendedShown = std::chrono::minutes(10);
+
+/// Whether it has, or lately had, instances in trouble that somebody should hear of.
+enum class Ailment { kNone, kSick, kMended };
+[[nodiscard]] Ailment ailment_of(const Row& row);
 
 /// When it goes, in words.
 [[nodiscard]] std::string goes_of(const Row& row, Instant now);
@@ -51,8 +61,6 @@ struct Block {
   std::vector<Row> rows;               // by (namespace, version, plan, name)
   std::vector<std::string> items;      // of /v1/deployments, one a row; "" for a row that is not listed
   std::optional<Instant> valid_until;  // time alone changes it then
-  // What it was made from, besides the cell.
-  std::vector<Caller> callers;
 };
 
 /// Something that somebody may have to do something about.
@@ -74,9 +82,10 @@ struct Group {
   bool moving = false;              // a wanted stack has not arrived
 };
 
-/// All rows in order, and ways into them. Points into its blocks.
-struct Index {
-  std::map<CellKey, std::shared_ptr<const Block>> blocks;
+/// All rows in order, and ways into them. Points into blocks.
+struct Listing {
+  explicit Listing(const SharedMap<CellKey, std::shared_ptr<const Block>>& blocks);
+
   std::vector<const Row*> rows;  // by (namespace, domain, unit, version, plan, name)
   std::vector<Group> groups;     // in the order of rows
 
@@ -88,15 +97,28 @@ struct Index {
   std::unordered_map<std::string_view, std::vector<std::uint32_t>> by_unit;  // likewise
   std::unordered_map<std::string_view, const Row*> by_name;                  // by stack name and by guid
 
-  // Units that live: for saying whom a trouble concerns.
-  std::map<std::string, std::set<std::string>> units_in_domain, services_in_domain, units_of_repository;
-  std::set<std::string> units;
-  std::vector<const Row*> sick;  // those with instances in trouble
-
   [[nodiscard]] const Row* find(std::string_view name_or_guid) const {
     const auto at = by_name.find(name_or_guid);
     return at == by_name.end() ? nullptr : at->second;
   }
+};
+
+/// The rows of all cells. What a pass changed costs what it changed; the listing, which costs all rows, is made when somebody first asks.
+struct Index {
+  SharedMap<CellKey, std::shared_ptr<const Block>> blocks;
+  Neighbours neighbours;                        // of the inputs that the blocks were made from
+  std::set<std::pair<Instant, CellKey>> aging;  // cells whose blocks have a valid_until
+  std::set<CellKey> ailing;                     // cells with a row that has an ailment
+
+  /// From any thread.
+  [[nodiscard]] const Listing& listing() const {
+    std::call_once(listed_, [this] { listing_.emplace(blocks); });
+    return *listing_;
+  }
+
+ private:
+  mutable std::once_flag listed_;
+  mutable std::optional<Listing> listing_;
 };
 
 }  // namespace status
@@ -115,6 +137,8 @@ class View {
 
   /// What is there of a row's stack; null when nothing is.
   [[nodiscard]] const ObservedStack* observed(const status::Row& row) const;
+
+  [[nodiscard]] const status::Listing& listing() const { return index->listing(); }
 
   /// The body of /v1/status, made when it is first asked for.
   [[nodiscard]] std::shared_ptr<const std::string> status_json() const;

@@ -56,6 +56,7 @@ class Finder {
     for (const Hold& hold : input_.plan.held)
       if (hold.trouble && !belongs_to_domain(hold) && !told_as_problem(hold)) add_hold(hold);
     add_instances();
+    add_mended();
     if (!input_.store_notice.empty()) add_store_notice();
     std::stable_sort(found_.begin(), found_.end(), [](const Trouble& a, const Trouble& b) {
       return std::tuple(a.rank, a.since.value_or(Instant::max())) < std::tuple(b.rank, b.since.value_or(Instant::max()));
@@ -69,23 +70,28 @@ class Finder {
     return at == since_.end() ? input_.now : at->second;
   }
 
-  /// "a, b and 3 more" of the units under `key`; "" when there are none.
-  template <class Key>
-  [[nodiscard]] static std::string units_under(const std::map<Key, std::set<std::string>>& units, const Key& key) {
-    const auto at = units.find(key);
-    return at == units.end() ? "" : units_text(at->second);
+  /// "a, b and 3 more" of the units that have a living row which `of` takes; "" when there are none.
+  template <class Of>
+  [[nodiscard]] std::string units_of(Of of) const {
+    std::set<std::string> units;
+    for (const auto& [key, block] : index_.blocks)
+      if (std::any_of(block->rows.begin(), block->rows.end(),
+                      [&](const Row& row) { return row.status != StackStatus::kTerminated && of(row); }))
+        units.insert(key.unit);
+    return units_text(units);
   }
 
   void add_problem(const Problem& problem, bool of_machine) {
     Trouble trouble;
     trouble.level = problem.warning ? Level::kWarning : Level::kError;
     trouble.rank = problem.warning ? kWarning : of_machine || problem.repository == "control" ? kMachine : kFile;
-    const std::string units = units_under(index_.units_of_repository, problem.repository);
     if (!problem.unit.empty()) {
       trouble.what = problem.unit;
     } else if (problem.repository.empty() || problem.repository == "control") {
-      trouble.what = index_.units.empty() ? "everything" : "everything: " + units_text(index_.units);
+      const std::string units = units_of([](const Row&) { return true; });
+      trouble.what = units.empty() ? "everything" : "everything: " + units;
     } else {
+      const std::string units = units_of([&](const Row& row) { return row.repository == problem.repository; });
       trouble.what = units.empty() ? "repository " + problem.repository : units;
     }
     trouble.place = problem.repository.empty()        ? "this machine"
@@ -123,12 +129,11 @@ class Finder {
   }
 
   void add_domain(const std::string& name, const ObservedDomain& domain) {
-    const std::string units = units_under(index_.units_in_domain, name);
     const auto add = [&](std::string place, std::string cause, std::string way_out, std::string code, const std::string& subject) {
       Trouble trouble;
       trouble.rank = kDomain;
-      const std::string concerned =
-          subject == part_subject(name, "balancer") ? units_under(index_.services_in_domain, name) : units;
+      const bool services = subject == part_subject(name, "balancer");
+      const std::string concerned = units_of([&](const Row& row) { return row.domain == name && (row.serves || !services); });
       trouble.what = concerned.empty() ? "domain " + name : concerned;
       trouble.place = std::move(place);
       trouble.cause = std::move(cause);
@@ -246,10 +251,19 @@ class Finder {
     found_.push_back(std::move(trouble));
   }
 
+  [[nodiscard]] std::vector<const Row*> rows_with(Ailment ailment) const {
+    std::vector<const Row*> out;
+    for (const CellKey& key : index_.ailing)
+      for (const Row& row : index_.blocks.at(key)->rows)
+        if (ailment_of(row) == ailment) out.push_back(&row);
+    std::stable_sort(out.begin(), out.end(), [](const Row* a, const Row* b) { return a->name_space < b->name_space; });
+    return out;
+  }
+
   /// Instances that fail while their stack as a whole is well enough not to be held.
   void add_instances() {
-    for (const Row* sick : index_.sick) {
-      const Row& row = *sick;
+    for (const Row* at : rows_with(Ailment::kSick)) {
+      const Row& row = *at;
       if (told_stacks_.count(row.name) > 0) continue;
       Trouble trouble;
       trouble.rank = kInstance;
@@ -269,6 +283,52 @@ class Finder {
     }
   }
 
+  /// What was mended lately: it works again, and whoever looks for what happened finds it here.
+  void add_mended() {
+    std::map<std::pair<std::string, std::string>, Mended> lost;  // by (domain, reason)
+    for (const JournalEntry& entry : input_.history) {
+      const bool mends = entry.effect == "repair" || entry.reason == kRouteLost;
+      if (!mends || entry.outcome != JournalEntry::Outcome::kDone || entry.intended + kMendedShown <= input_.now) continue;
+      Mended& mended = lost[{entry.domain, entry.reason}];
+      mended.units.insert(entry.unit);
+      mended.since = std::min(mended.since.value_or(entry.intended), entry.intended);
+      ++mended.times;
+    }
+    for (const auto& [key, mended] : lost)
+      add_mended(key.first, mended,
+                 (key.second == kRouteLost ? "the balancer did not serve it, having ended perhaps, and does again: "
+                                           : "started again, because " + key.second + ": ") +
+                     std::to_string(mended.times) + (mended.times == 1 ? " repair" : " repairs") + " in ten minutes",
+                 "see `nelson history`");
+    for (const Row* restarted : rows_with(Ailment::kMended))
+      add_mended(
+          restarted->domain, {{restarted->unit}, restarted->restarted_at, 1},
+          "an instance ended" + (restarted->last_end.empty() ? "" : " (" + restarted->last_end + ")") + " and was started again",
+          "`nelson logs " + restarted->name + "` shows its last words");
+  }
+
+  struct Mended {
+    std::set<std::string> units;
+    std::optional<Instant> since;
+    std::size_t times = 0;
+  };
+
+  void add_mended(const std::string& domain, const Mended& mended, std::string cause, const std::string& look) {
+    Trouble trouble;
+    trouble.level = Level::kNotice;
+    trouble.rank = kRemark;
+    trouble.what = units_text(mended.units);
+    trouble.place = "domain " + domain;
+    trouble.cause = std::move(cause);
+    trouble.way_out = "nothing, if somebody ended it by hand; else " + look;
+    trouble.code = "mended";
+    trouble.domain = domain;
+    if (mended.units.size() == 1) trouble.unit = *mended.units.begin();
+    trouble.since = mended.since;
+    trouble.times = mended.times;
+    found_.push_back(std::move(trouble));
+  }
+
   void add_store_notice() {
     Trouble trouble;
     trouble.level = Level::kNotice;
@@ -276,7 +336,7 @@ class Finder {
     trouble.what = "history";
     trouble.place = "store";
     trouble.cause = input_.store_notice;
-    trouble.way_out = "nothing: what runs was taken over as it was; only history is lost";
+    trouble.way_out = "nothing: if nelson ran here before, what runs was taken over as it was, and only history is lost";
     trouble.code = "store-rebuilt";
     trouble.since = input_.started;
     found_.push_back(std::move(trouble));

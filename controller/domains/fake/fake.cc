@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "controller/base/json.h"
 #include "state/model/digest.h"
@@ -22,7 +23,7 @@ struct FakeDocument {
 
 Result<FakeDocument> read_document(const std::string& text) {
   try {
-    return json::read<FakeDocument>(json::Json::parse(text));
+    return json::read<FakeDocument>(json::parse(text));
   } catch (const std::exception& error) {
     return invalid(std::string("a document that is none: ") + error.what());
   }
@@ -50,13 +51,11 @@ class FakeScheduler final : public Scheduler {
         view.foreign.push_back(name);
         continue;
       }
-      SchedulerView::Entry entry{name, stack.running};
-      for (const auto& [index, instance] : stack.instances) entry.running.instances.push_back(instance.instance);
-      view.stacks.push_back(std::move(entry));
+      view.stacks[name] = FakeWorld::as_seen(stack);
     }
     view.foreign.insert(view.foreign.end(), world_.foreign_.begin(), world_.foreign_.end());
     std::sort(view.foreign.begin(), view.foreign.end());
-    return view;
+    return world_.seen(FakePart::kScheduler, world_.past_scheduler_, std::move(view));
   }
 
   Status ensure_present(const Submission& submission) override {
@@ -134,37 +133,36 @@ class FakeMemory final : public Memory {
 
   Result<MemoryView> observe() override {
     if (const auto error = world_.broken(FakePart::kMemory)) return *error;
-    MemoryView view;
-    stacks_.clear();
-    traffic_.clear();
+    FakeWorld::SeenRecords now;
     for (const auto& [name, kept] : world_.records_) {
-      stacks_[name] = kept.revision;
+      now.stacks[name] = kept.revision;
       if (world_.damaged_.contains(name))
-        view.damaged.push_back("stacks/" + name + ": damaged record");
+        now.view.damaged.push_back("stacks/" + name + ": damaged record");
       else
-        view.stacks.push_back(kept.record);
+        now.view.stacks[name] = kept.record;
     }
     for (const auto& [key, kept] : world_.traffic_) {
-      traffic_[key] = kept.revision;
-      view.traffic.push_back(kept.record);
+      now.traffic[key] = kept.revision;
+      now.view.traffic[key] = kept.record;
     }
-    claim_ = world_.claim_ ? world_.claim_->revision : 0;
-    if (world_.claim_) view.claim = world_.claim_->record;
-    return view;
+    now.claim = claim_revision();
+    if (world_.claim_) now.view.claim = world_.claim_->record;
+    seen_ = world_.seen(FakePart::kMemory, world_.past_memory_, std::move(now));
+    return std::exchange(seen_.view, {});
   }
 
   Status put(const StackRecord& record) override {
     if (world_.damaged_.contains(record.stack)) return conflict(record.stack + ": its record is damaged");
-    return put_into(world_.records_, stacks_, record.stack, record);
+    return put_into(world_.records_, seen_.stacks, record.stack, record);
   }
-  Status put(const TrafficRecord& record) override { return put_into(world_.traffic_, traffic_, record.key, record); }
+  Status put(const TrafficRecord& record) override { return put_into(world_.traffic_, seen_.traffic, record.key, record); }
 
   Status put(const Claim& claim) override {
     if (const auto error = world_.broken(FakePart::kMemory)) return *error;
-    if ((world_.claim_ ? world_.claim_->revision : 0) != claim_) return conflict("the claim: another controller wrote it");
+    if (claim_revision() != seen_.claim) return conflict("the claim: another controller wrote it");
     if (world_.claim_ && world_.claim_->record == claim) return {};
-    claim_ = ++world_.revision_;
-    world_.claim_ = FakeWorld::Kept<Claim>{claim, claim_};
+    seen_.claim = ++world_.revision_;
+    world_.claim_ = FakeWorld::Kept<Claim>{claim, seen_.claim};
     ++world_.counts_["put"];
     return {};
   }
@@ -173,12 +171,12 @@ class FakeMemory final : public Memory {
     if (const auto error = world_.broken(FakePart::kMemory)) return *error;
     const auto found = world_.traffic_.find(key);
     if (found == world_.traffic_.end()) {
-      traffic_.erase(key);
+      seen_.traffic.erase(key);
       return {};
     }
-    if (!seen(traffic_, key, found->second.revision)) return conflict(key.unit + ": another controller wrote this record");
+    if (!seen(seen_.traffic, key, found->second.revision)) return conflict(key.unit + ": another controller wrote this record");
     world_.traffic_.erase(found);
-    traffic_.erase(key);
+    seen_.traffic.erase(key);
     ++world_.counts_["drop"];
     return {};
   }
@@ -194,6 +192,13 @@ class FakeMemory final : public Memory {
   bool holds_lock() const override { return lock_round_ != 0 && lock_round_ == world_.lock_round_ && !world_.lock_holder_.empty(); }
 
  private:
+  /// By a binding, because clang 14 fails to compile `claim_->revision` here.
+  [[nodiscard]] std::uint64_t claim_revision() const {
+    if (!world_.claim_) return 0;
+    const auto& [claim, revision] = *world_.claim_;
+    return revision;
+  }
+
   template <class Key>
   static bool seen(const std::map<Key, std::uint64_t>& revisions, const Key& key, std::uint64_t revision) {
     const auto found = revisions.find(key);
@@ -215,10 +220,7 @@ class FakeMemory final : public Memory {
   }
 
   FakeWorld& world_;
-  // The revisions that this controller saw last.
-  std::map<std::string, std::uint64_t> stacks_;
-  std::map<TrafficKey, std::uint64_t> traffic_;
-  std::uint64_t claim_ = 0;
+  FakeWorld::SeenRecords seen_;  // the revisions that this controller saw last, without the view
   std::uint64_t lock_round_ = 0;
 };
 
@@ -229,8 +231,8 @@ class FakeDiscovery final : public Discovery {
   Result<DiscoveryView> observe() override {
     if (const auto error = world_.broken(FakePart::kDiscovery)) return *error;
     DiscoveryView view;
-    for (const auto& [stack, payload] : world_.published_) view.published.push_back({stack, payload});
-    return view;
+    for (const auto& [stack, payload] : world_.published_) view.published[stack] = payload;
+    return world_.seen(FakePart::kDiscovery, world_.past_discovery_, std::move(view));
   }
   Status publish(const std::string& stack, const std::string& payload) override {
     if (const auto error = world_.broken(FakePart::kDiscovery)) return *error;
@@ -256,11 +258,14 @@ class FakeBalancer final : public Balancer {
   Result<BalancerView> observe() override {
     if (const auto error = world_.broken(FakePart::kBalancer)) return *error;
     BalancerView view;
-    for (const auto& [key, route] : world_.routes_) view.routes.push_back(route);
-    std::map<std::pair<std::string, std::int32_t>, std::int32_t> counts;
-    for (const auto& open : world_.connections_) counts[{open.sessions.stack, open.sessions.index}] += open.sessions.count;
-    for (const auto& [place, count] : counts) view.sessions.push_back({place.first, place.second, count});
-    return view;
+    for (const auto& [key, route] : world_.routes_) {
+      view.routes[key] = route;
+      ServiceAddress address{key, {}};
+      for (const Port& port : route.ports) address.endpoints.push_back({port.name, key.unit + ".fake", port.number});
+      view.addresses[key] = std::move(address);
+    }
+    view.sessions = world_.open_sessions();
+    return world_.seen(FakePart::kBalancer, world_.past_balancer_, std::move(view));
   }
 
   Status serve(const Route& route) override {

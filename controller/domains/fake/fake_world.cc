@@ -32,18 +32,72 @@ int FakeWorld::count(const std::string& word) const {
   return found == counts_.end() ? 0 : found->second;
 }
 
+Running FakeWorld::as_seen(const FakeStack& stack) {
+  Running running = stack.running;
+  for (const auto& [index, instance] : stack.instances) running.instances.push_back(instance.instance);
+  return running;
+}
+
+std::vector<Sessions> FakeWorld::open_sessions() const {
+  std::map<std::pair<std::string, std::int32_t>, std::int32_t> counts;
+  for (const Connections& open : connections_) counts[{open.sessions.stack, open.sessions.index}] += open.sessions.count;
+  std::vector<Sessions> sessions;
+  for (const auto& [place, count] : counts) sessions.push_back({place.first, place.second, count});
+  return sessions;
+}
+
+FakeTruth FakeWorld::truth() const {
+  FakeTruth truth;
+  for (const auto& [name, stack] : stacks_) {
+    truth.running[name] = as_seen(stack);
+    truth.owners[name] = stack.owner;
+  }
+  truth.foreign = foreign_;
+  for (const auto& [name, kept] : records_) truth.records[name] = kept.record;
+  for (const auto& [key, kept] : traffic_) truth.traffic[key] = kept.record;
+  if (claim_) truth.claim = claim_->record;
+  truth.published = published_;
+  truth.routes = routes_;
+  truth.sessions = open_sessions();
+  return truth;
+}
+
 std::size_t FakeWorld::living(const std::string& stack) const {
   const auto found = stacks_.find(stack);
   return found == stacks_.end() ? 0 : found->second.instances.size();
 }
 
 void FakeWorld::advance(Duration length) {
-  // In steps, so that what follows from what happens meanwhile happens meanwhile too.
-  constexpr Duration kStep = std::chrono::milliseconds(250);
-  for (const Instant end = now_ + length; now_ < end;) {
-    now_ = std::min(end, now_ + kStep);
+  // From one event to the next, so that what follows from what happens meanwhile happens meanwhile too. The first step is short, because
+  // another behaviour may have been said since the last.
+  constexpr Duration kFirst = std::chrono::milliseconds(250);
+  constexpr Duration kLeast = std::chrono::milliseconds(1);
+  const Instant end = now_ + length;
+  for (Instant next = now_ + kFirst; now_ < end; next = next_change().value_or(end)) {
+    now_ = std::min(end, std::max(next, now_ + kLeast));
     settle();
   }
+}
+
+std::optional<Instant> FakeWorld::next_change() const {
+  std::optional<Instant> next;
+  const auto at = [&next](Instant instant) { next = std::min(next.value_or(instant), instant); };
+  for (const auto& [name, stack] : stacks_) {
+    if (stack.running.stopping) {
+      at(stack.stopped_at);
+    } else if (stack.schedule.empty()) {
+      for (const auto& [index, instance] : stack.instances)
+        if (instance.instance.state != InstanceState::kRunning ||
+            (stack.has_checks && instance.instance.health == Health::kUnknown))
+          at(instance.next);
+    } else if (stack.running.child_running) {
+      at(stack.run_ends);
+    } else if (stack.schedule != "once" && behaviour_of(name).job_every > Duration(0)) {
+      at(stack.next_run);
+    }
+  }
+  for (const Connections& open : connections_) at(open.ends);
+  return next;
 }
 
 void FakeWorld::settle() {

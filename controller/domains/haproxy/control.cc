@@ -63,6 +63,9 @@ int connect_in(const std::string& folder, const char* name) {
   return -1;
 }
 
+/// Why a connection was refused: because there is nobody, rather than for want of a descriptor, say.
+bool nobody_is_there(int cause) { return cause == ENOENT || cause == ECONNREFUSED || cause == ENOTDIR; }
+
 bool send_all(int socket, std::string_view text, Clock::time_point deadline) {
   while (!text.empty()) {
     const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
@@ -92,7 +95,7 @@ std::optional<std::string> read_all(int socket, Clock::time_point deadline) {
 
 bool Control::listens() const {
   const Descriptor socket(connect_in(folder_, "master.sock"));
-  return socket.number() >= 0 || errno == EAGAIN;
+  return socket.number() >= 0 || !nobody_is_there(errno);
 }
 
 Result<std::optional<std::string>> Control::ask(std::string_view command) const {
@@ -106,7 +109,7 @@ Result<std::optional<std::string>> Control::ask(std::string_view command) const 
   const Descriptor socket(connected);
   if (socket.number() < 0) {
     const int cause = errno;
-    if (cause == ENOENT || cause == ECONNREFUSED || cause == ENOTDIR) return std::optional<std::string>();
+    if (nobody_is_there(cause)) return std::optional<std::string>();
     return unavailable(folder_ + "/master.sock: " + std::system_category().message(cause));
   }
   // The end of what is asked is said by closing this direction; the answer ends with the other.

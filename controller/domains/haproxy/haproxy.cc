@@ -387,7 +387,8 @@ class Haproxy final : public Balancer {
       }
       set_percents(route, weighed[map_name(key)]);
       if (leave_out(route, off)) altered_.insert(key);
-      view.routes.push_back(std::move(route));
+      view.routes[key] = std::move(route);
+      view.addresses[key] = {key, bound.addresses};
     }
     return {};
   }

@@ -24,7 +24,7 @@ InForce Kept::load(const std::string& digest) const {
   if (!text) return {};
   InForce loaded{{}, digest};
   try {
-    for (Bound& bound : json::read<std::vector<Bound>>(json::Json::parse(*text))) {
+    for (Bound& bound : json::read<std::vector<Bound>>(json::parse(*text))) {
       const TrafficKey key = bound.route.key;
       loaded.table.emplace(key, std::move(bound));
     }

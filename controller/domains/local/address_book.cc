@@ -46,7 +46,7 @@ Status AddressBook::load() {
   const auto text = read_file(path_, kFileBytes);
   if (!text) return text.error();
   try {
-    for (const Line& line : json::read<std::vector<Line>>(json::Json::parse(*text).at("ports"))) {
+    for (const Line& line : json::read<std::vector<Line>>(json::parse(*text).at("ports"))) {
       const Entry entry{line.name_space, line.unit, line.major, line.port};
       if (!numbers_.emplace(entry, line.number).second || !taken_.emplace(line.number, entry).second)
         return invalid(path_ + ": port " + std::to_string(line.number) + " of " + line.unit +

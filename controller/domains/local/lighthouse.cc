@@ -33,12 +33,11 @@ class Lighthouse final : public Discovery {
       if (name.size() != std::string_view(entry->d_name).size() && parse_stack_name(name)) {
         auto payload = read_file(folder_ + "/" + entry->d_name, kPayloadBytes);
         // One that cannot be read is shown as empty: it is not what anybody wants there, so that it is written again.
-        view.published.push_back({std::string(name), payload ? std::move(*payload) : ""});
+        view.published[std::string(name)] = payload ? std::move(*payload) : "";
       }
       errno = 0;
     }
     if (errno != 0) return unavailable(folder_ + ": cannot be read: " + std::system_category().message(errno));
-    std::sort(view.published.begin(), view.published.end(), [](const auto& a, const auto& b) { return a.stack < b.stack; });
     return view;
   }
 

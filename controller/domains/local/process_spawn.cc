@@ -99,11 +99,10 @@ int high(int fd) { return fd < 0 ? -1 : ::fcntl(fd, F_DUPFD, 10); }
   for (std::size_t i = 0; i < door_count; ++i) [[maybe_unused]] const ssize_t n = ::write(doors[i], "0", 1);
   for (int& fd : given) fd = high(fd);
   const int nothing = high(::open("/dev/null", O_RDWR));
-  ::dup2(nothing, 0);
-  ::dup2(nothing, 1);
-  ::dup2(given[2] >= 0 ? given[2] : nothing, 2);
-  ::dup2(given[0], 3);
-  ::dup2(given[1], 4);
+  // Out of descriptors: without its lock or its socket it would run unreached, or keep something of ours in their place.
+  if (given[0] < 0 || given[1] < 0 || ::dup2(nothing, 0) < 0 || ::dup2(nothing, 1) < 0 ||
+      ::dup2(given[2] >= 0 ? given[2] : nothing, 2) < 0 || ::dup2(given[0], 3) < 0 || ::dup2(given[1], 4) < 0)
+    ::_exit(127);
   ::syscall(SYS_close_range, 5U, ~0U, 0);
   ::umask(077);
   if (::chdir("/") != 0) ::_exit(127);

@@ -52,7 +52,7 @@ std::string to_file(const Record& record) {
 template <class Record>
 Result<Record> from_file(const std::string& text) {
   try {
-    const json::Json parsed = json::Json::parse(text);
+    const json::Json parsed = json::parse(text);
     if (parsed.at("format").get<int>() != 1)
       return invalid("written in format " + parsed.at("format").dump() + ", which this nelson does not read");
     Record record = json::read<Record>(parsed.at("record"));
@@ -88,10 +88,15 @@ class Shelf {
  public:
   explicit Shelf(std::string folder) : folder_(std::move(folder)) {}
 
-  /// Reads what changed. `only` restricts to one name (the claim shares its folder with other things).
-  Status observe(std::vector<Record>& records, std::vector<std::string>& damaged, const char* only = nullptr) {
+  /// Reads what changed, and gives each record to `take`. `only` restricts to one name (the claim shares its folder with other things).
+  template <class Take>
+  Status observe(Take take, std::vector<std::string>& damaged, const char* only = nullptr) {
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(folder_.c_str()), ::closedir);
     if (!folder) return unavailable(folder_ + ": cannot be read: " + error_words(errno) + "; the domain's records are not known");
+    // What a failed write left in place is what will be read: it must not be built on before it is known to last.
+    if (unsynced_)
+      if (Status synced = sync_folder(folder_); !synced) return synced;
+    unsynced_ = false;
     ++round_;
     errno = 0;
     while (const dirent* entry = ::readdir(folder.get())) {
@@ -102,9 +107,8 @@ class Shelf {
     }
     if (errno != 0) return unavailable(folder_ + ": cannot be read: " + error_words(errno));
     std::erase_if(seen_, [this](const auto& item) { return item.second.round != round_; });
-    records.reserve(seen_.size());
     for (const auto& [name, file] : seen_) {
-      if (file.record) records.push_back(*file.record);
+      if (file.record) take(*file.record);
       if (!file.damage.empty()) damaged.push_back(file.damage);
     }
     return {};
@@ -116,7 +120,10 @@ class Shelf {
     if (Status same = unchanged(name); !same) return same;
     const auto found = seen_.find(name);
     if (found != seen_.end() && found->second.record == record) return {};
-    if (Status written = replace_file(path(name), to_file(record), 0600); !written) return written;
+    if (Status written = replace_file(path(name), to_file(record), 0600); !written) {
+      unsynced_ = true;
+      return written;
+    }
     if (const auto stamp = stamp_of(AT_FDCWD, path(name).c_str())) seen_[name] = {*stamp, record, "", round_};
     return {};
   }
@@ -124,7 +131,10 @@ class Shelf {
   Status drop(const std::string& name) {
     if (!fit_for_file(name)) return invalid(folder_ + "/" + name + ": no record can have such a name");
     if (Status same = unchanged(name); !same) return same;
-    if (Status removed = remove_file(path(name)); !removed) return removed;
+    if (Status removed = remove_file(path(name)); !removed) {
+      unsynced_ = true;
+      return removed;
+    }
     seen_.erase(name);
     return {};
   }
@@ -185,6 +195,7 @@ class Shelf {
 
   std::string folder_;
   std::map<std::string, File> seen_;  // by file name
+  bool unsynced_ = false;             // a write or removal failed, and may yet be seen
   std::uint64_t round_ = 0;
 };
 
@@ -270,13 +281,12 @@ class LocalMemory final : public Memory {
   Result<MemoryView> observe() override {
     MemoryView view;
     if (read_only_ && ::access((folder_ + "/records").c_str(), F_OK) != 0 && errno == ENOENT) return view;  // never used yet
-    if (Status read = stacks_.observe(view.stacks, view.damaged); !read) return read.error();
-    if (Status read = traffic_.observe(view.traffic, view.damaged); !read) return read.error();
-    std::vector<Claim> claims;
-    if (Status read = claim_.observe(claims, view.damaged, "claim.json"); !read) return read.error();
-    if (!claims.empty()) view.claim = std::move(claims.front());
-    std::sort(view.stacks.begin(), view.stacks.end(), [](const auto& a, const auto& b) { return a.stack < b.stack; });
-    std::sort(view.traffic.begin(), view.traffic.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    const auto stack = [&](const StackRecord& record) { view.stacks[record.stack] = record; };
+    if (Status read = stacks_.observe(stack, view.damaged); !read) return read.error();
+    const auto traffic = [&](const TrafficRecord& record) { view.traffic[record.key] = record; };
+    if (Status read = traffic_.observe(traffic, view.damaged); !read) return read.error();
+    const auto claim = [&](const Claim& record) { view.claim = record; };
+    if (Status read = claim_.observe(claim, view.damaged, "claim.json"); !read) return read.error();
     return view;
   }
 

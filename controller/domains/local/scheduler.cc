@@ -189,7 +189,7 @@ Result<SchedulerView> LocalScheduler::observe() {
       if (::access(paths_.stack(name).c_str(), F_OK) == 0) view.foreign.push_back(name);
       continue;
     }
-    if (auto running = observe_stack(name, *submission, until)) view.stacks.push_back({name, *std::move(running)});
+    if (auto running = observe_stack(name, *submission, until)) view.stacks[name] = *std::move(running);
     if (::access(paths_.stack(name).c_str(), F_OK) == 0) present.push_back(name);
   }
   if (!options_.read_only) tidy(present);

@@ -20,7 +20,7 @@ std::optional<T> parse_file(const std::string& path) {
   const auto text = read_text(path);
   if (!text) return std::nullopt;
   try {
-    return json::read<T>(json::Json::parse(*text));
+    return json::read<T>(json::parse(*text));
   } catch (const std::exception&) {
     return std::nullopt;
   }
@@ -59,7 +59,7 @@ std::string render_document(const Launch& launch, const DomainSettings& settings
 
 Result<LocalDocument> read_document(std::string_view text) {
   try {
-    return json::read<LocalDocument>(json::Json::parse(text));
+    return json::read<LocalDocument>(json::parse(text));
   } catch (const std::exception& problem) {
     return invalid(std::string("the stack's document cannot be read: ") + problem.what());
   }

@@ -52,7 +52,7 @@ void read_known(const Json& json, T& value) {
 template <class F>
 auto parse(std::string_view what, std::string_view line, F read) -> Result<decltype(read(Json()))> {
   try {
-    const Json json = Json::parse(line);
+    const Json json = json::parse(line);
     if (!json.is_object()) return invalid(std::string(what) + ": an object is expected");
     return read(json);
   } catch (const std::exception& problem) {
@@ -109,11 +109,11 @@ std::string answer_line(const Status& outcome) {
 Result<SupervisorHello> read_hello(std::string_view line) {
   return parse("hello", line, [](const Json& json) {
     SupervisorHello hello;
-    hello.protocol = json.at("nelson_supervisor").get<std::int32_t>();
+    hello.protocol = json::read<std::int32_t>(json.at("nelson_supervisor"));
     hello.stack = json.at("stack").get<std::string>();
-    hello.incarnation = json.at("incarnation").get<std::uint32_t>();
+    hello.incarnation = json::read<std::uint32_t>(json.at("incarnation"));
     hello.document_digest = json.at("document_digest").get<std::string>();
-    hello.pid = json.value("pid", 0);
+    if (json.contains("pid")) hello.pid = json::read<std::int32_t>(json.at("pid"));
     return hello;
   });
 }
@@ -124,10 +124,10 @@ Result<SupervisorRequest> read_request(std::string_view line) {
     for (std::size_t i = 0; i < kVerbs.size(); ++i) {
       if (kVerbs[i] != word) continue;
       SupervisorRequest request{static_cast<SupervisorRequest::Verb>(i), 0};
-      if (request.verb == SupervisorRequest::Verb::kCount) request.count = json.at("count").get<std::int32_t>();
+      if (request.verb == SupervisorRequest::Verb::kCount) request.count = json::read<std::int32_t>(json.at("count"));
       return request;
     }
-    throw std::invalid_argument("unknown verb \"" + word.substr(0, 40) + '"');
+    throw std::invalid_argument("unknown verb " + json::in_short(word));
   });
 }
 

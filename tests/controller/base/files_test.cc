@@ -1,6 +1,7 @@
 #include "controller/base/files.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,7 +57,7 @@ TEST(SignalsTest, ArriveAsCallsAndMayComeBackToTheirUsualMeaning) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   {
-    const Signals signals([&](int number) {
+    const auto signals = Signals::open([&](int number) {
       const char byte = static_cast<char>(number);
       ASSERT_EQ(write(ends[1], &byte, 1), 1);
     });
@@ -72,10 +73,22 @@ TEST(SignalsTest, ArriveAsCallsAndMayComeBackToTheirUsualMeaning) {
   EXPECT_EXIT(raise(SIGTERM), testing::KilledBySignal(SIGTERM), "");
 }
 
+TEST(SignalsTest, WithoutADescriptorTheySaySo) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto signals = Signals::open([](int) {});
+  setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_FALSE(signals);
+  EXPECT_EQ(signals.error().kind, ErrorKind::kUnavailable);
+  EXPECT_NE(signals.error().message.find("open files"), std::string::npos) << signals.error().message;
+}
+
 TEST(SignalsTest, ASecondRequestToEndIsObeyedAtOnce) {
   EXPECT_EXIT(
       {
-        const Signals signals([](int) { pause(); });
+        const auto signals = Signals::open([](int) { pause(); });
         raise(SIGTERM);
         raise(SIGINT);
         pause();

@@ -101,9 +101,9 @@ TEST(StatusCommand, PrintsServicesAndWhatIsWrong) {
   const Ran ran = run({"status"}, server);
   EXPECT_EQ(ran.code, 1) << ran.err;
   EXPECT_EQ(ran.out,
-            "NAMESPACE  UNIT    VERSION  STATUS   HEALTHY  TRAFFIC  DOMAIN  WHY IT LIVES  WHEN IT GOES\n"
-            "dev        basket  1.0.0    ready    2/2      40%      local   has callers   -\n"
-            "dev        basket  1.1.0    warming  1/3      60%      local   wanted        stays\n"
+            "NAMESPACE  UNIT    VERSION  STATUS   HEALTHY  TRAFFIC  ADDRESS  DOMAIN  WHY IT LIVES  WHEN IT GOES\n"
+            "dev        basket  1.0.0    ready    2/2      40%      -        local   has callers   -\n"
+            "dev        basket  1.1.0    warming  1/3      60%      -        local   wanted        stays\n"
             "\nwrong: till, shop/.nelson.yml:3 since 2026-11-21T11:00:00Z\n  bad port\n  mend it\n"
             "\nnotice: local\n  no haproxy\n");
   EXPECT_EQ(server.asked(), "GET /v1/status HTTP/1.1");
@@ -162,6 +162,20 @@ TEST(HistoryCommand, AsksForOneStackAndPrintsItsEffects) {
   EXPECT_NE(ran.out.find("launch  failed   local   s      wanted (disk full)"), std::string::npos) << ran.out;
 }
 
+TEST(StatusCommand, SaysWhereAServiceIsReachedAndCountsNoInstancesOfAJob) {
+  Answers server({http(200, R"({"services":[
+      {"domain":"local","namespace":"dev","unit":"till","stacks":[
+        {"stack":"till--1","version":"1.0.0","status":"ready","percent":100,"instances":{"wanted":2,"healthy":2},"job":false,
+         "addresses":[{"port":"default","host":"127.0.0.1","number":25007}]}]},
+      {"domain":"local","namespace":"dev","unit":"report","stacks":[
+        {"stack":"report--1","version":"1.0.0","status":"ready","percent":null,"instances":{"wanted":1,"healthy":0},"job":true,
+         "addresses":[]}]}]})")});
+  const Ran ran = run({"status"}, server);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("ready   2/2      100%     127.0.0.1:25007  local"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("ready   -        -        -                local"), std::string::npos) << ran.out;
+}
+
 struct WaitCase {
   std::string name;
   std::vector<std::string> states;
@@ -192,6 +206,19 @@ TEST(WaitCommand, EndsAsTheCommitDoes) {
     EXPECT_NE((ran.out + ran.err).find(c.says), std::string::npos) << c.name << "\n" << ran.out << ran.err;
     EXPECT_EQ(server.asked(), "GET /v1/commits/abcdef0 HTTP/1.1");
   }
+}
+
+TEST(WaitCommand, AStepOfAShiftIsNoNews) {
+  const auto at = [](int percent) {
+    return http(200, R"({"state":"progressing","units":[{"unit":"till","namespace":"dev","domain":"local","state":"progressing",)"
+                     R"("reason":"takes )" +
+                         std::to_string(percent) + R"(% of the traffic"}]})");
+  };
+  Answers server({at(5), at(40), http(200, R"({"state":"live","units":[]})")});
+  const Ran ran = run({"wait", "--commit", "abcdef0", "--timeout", "20s"}, server);
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_NE(ran.out.find("takes 5%"), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.out.find("takes 40%"), std::string::npos) << ran.out;
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ class FakeTest : public ::testing::Test {
     return launch.stack;
   }
 
-  Instance instance() { return domain_.scheduler->observe()->stacks.at(0).running.instances.at(0); }
+  Instance instance() { return domain_.scheduler->observe()->stacks.begin()->second.instances.at(0); }
 
   FakeWorld world_{Instant(1h)};
   Domain domain_;
@@ -157,7 +157,7 @@ TEST_F(FakeTest, JobsRunOnceOrByTheirSchedule) {
   once.stack = stack_name(once.identity);
   world_.behave("migrate", {.job = 5s, .job_fails = true});
   ASSERT_TRUE(domain_.scheduler->ensure_present(sample_submission(*domain_.scheduler, once, 1)).ok());
-  const auto running = [&] { return domain_.scheduler->observe()->stacks.at(0).running; };
+  const auto running = [&] { return domain_.scheduler->observe()->stacks.begin()->second; };
   EXPECT_TRUE(running().child_running);
   world_.advance(5s);
   EXPECT_FALSE(running().child_running);
@@ -210,7 +210,7 @@ TEST_F(FakeTest, EqualScriptsGiveEqualWorlds) {
     world.behave("checkout", {.crashes = true});
     EXPECT_TRUE(domain.scheduler->ensure_present(sample_submission(*domain.scheduler, launch, 3)).ok());
     world.advance(100s);
-    return domain.scheduler->observe()->stacks.at(0).running;
+    return domain.scheduler->observe()->stacks.begin()->second;
   };
   EXPECT_EQ(play(), play());
 }

@@ -67,8 +67,8 @@ class LiveSurroundings final : public Surroundings {
         const auto view = domain.scheduler->observe();
         if (view && view->stacks.empty()) break;
         if (view)
-          for (const auto& entry : view->stacks)
-            static_cast<void>(domain.scheduler->ensure_absent(entry.stack, entry.running.incarnation).ok());
+          for (const auto& [stack, running] : view->stacks)
+            static_cast<void>(domain.scheduler->ensure_absent(stack, running.incarnation).ok());
         wait();
       }
     }

@@ -348,6 +348,40 @@ TEST_F(EngineTest, AnEffectThatHangsIsSettledWhenItEnds) {
   EXPECT_EQ(store_.entries[1].outcome, JournalEntry::Outcome::kDone);
 }
 
+TEST_F(EngineTest, WhatHungIsSettledAlsoWhenTheDomainsSettingsChangedMeanwhile) {
+  patience_ = milliseconds(200);
+  start();
+  pass();
+  d_.hang("present " + kBasket);
+  plan_.actions = {action_on("basket", launch_of(identity_of("basket")))};
+  d_.running["x--1-0-0--00000000"].incarnation = 1;
+  pass();
+  ASSERT_EQ(store_.entries[0].outcome, JournalEntry::Outcome::kOpen);
+  plan_.actions = {};
+  d_.release();
+  ASSERT_TRUE(changed());
+  desired_.domains.at("d").stop_grace = seconds(3);
+  pass();
+  EXPECT_EQ(store_.entries[0].outcome, JournalEntry::Outcome::kDone);
+  EXPECT_EQ(d_.opened, 2);
+}
+
+TEST_F(EngineTest, AnInstantAheadOfOurClockCountsAsNowAndGrowsOld) {
+  const Instant seen = clocks_.wall;
+  Running& running = d_.running["x--1-0-0--00000000"];
+  running.instances.resize(1);
+  running.instances[0].since = seen + std::chrono::hours(24);
+  d_.records["x--1-0-0--00000000"] = record_of(identity_of("x"));
+  d_.records["x--1-0-0--00000000"].stack = "x--1-0-0--00000000";
+  pass();
+  const auto since = [this] { return seen_.cells.at({"d", "x"}).stacks.at(0).running->instances.at(0).since; };
+  EXPECT_EQ(since(), seen);
+  clocks_.pass(std::chrono::minutes(10));
+  running.count = 2;
+  pass();
+  EXPECT_EQ(since(), seen) << "and stays that instant";
+}
+
 TEST_F(EngineTest, ADomainThatCannotBeOpenedIsReportedAndTheOthersGoOn) {
   desired_ = desired_with({"d", "e"});
   e_.fail("open", invalid("domains/e.yml: folder is missing"));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "tests/controller/loop/world.h"
 
 namespace nelson {
@@ -13,16 +15,14 @@ class Assemble : public testing::Test {
  protected:
   Observed look() {
     Domain domain = *world_.open({}, {});
-    before_ = std::move(answers_);
-    answers_ = ask(domain);
-    Observed observed;
-    assemble("d", "us", answers_, before_, observed);
-    return observed;
+    assembly_.update(ask(domain), observed_);
+    return observed_;
   }
 
   Story story_;
   TestDomain world_{story_};
-  DomainAnswers answers_, before_;
+  Assembly assembly_{"d", "us"};
+  Observed observed_;
 };
 
 TEST_F(Assemble, EverythingLiesInTheCellOfItsUnit) {
@@ -95,6 +95,69 @@ TEST_F(Assemble, APartThatDoesNotAnswerIsIncompleteAndShowsWhatItSaidBefore) {
   }
 }
 
+/// Looks one after another say what a first look would say, whatever came, went, changed hands or fell silent between them.
+TEST_F(Assemble, WhatWasSeenBeforeChangesNothing) {
+  for (unsigned seed = 1; seed <= 40; ++seed) {
+    std::mt19937 random(seed);
+    const auto pick = [&](std::size_t limit) { return random() % limit; };
+    TestDomain world(story_);
+    Assembly assembly("d", "us");
+    Observed observed;
+    for (int step = 0; step < 60; ++step) {
+      Identity identity = identity_of("unit" + std::to_string(pick(3)));
+      identity.generation = pick(2);
+      const std::string stack = pick(10) == 0 ? "no name of ours" : stack_name(identity);
+      if (pick(4) == 0) identity.owner = "somebody else";
+      if (pick(8) == 0) identity.unit = "another";
+      const TrafficKey key{pick(5) == 0 ? "elsewhere" : "d", "dev", identity.unit, static_cast<std::uint32_t>(pick(2))};
+      const bool comes = pick(3) != 0;
+      Running running;
+      TrafficRecord traffic;
+      Route route;
+      const auto change = [&](auto& map, const auto& at, const auto& value) {
+        if (comes)
+          map[at] = value;
+        else
+          map.erase(at);
+      };
+      switch (pick(7)) {
+        case 0:
+          change(world.records, stack, record_of(identity));
+          break;
+        case 1:
+          running.incarnation = static_cast<std::uint32_t>(pick(3));
+          change(world.running, stack, running);
+          break;
+        case 2:
+          change(world.published, stack, std::to_string(pick(3)));
+          break;
+        case 3:
+          traffic.key = key;
+          traffic.steps = static_cast<std::uint32_t>(pick(3));
+          change(world.traffic, key, traffic);
+          break;
+        case 4:
+          route.key = key;
+          route.backends = {{stack, static_cast<std::int32_t>(50 * pick(3)), {{0, {}}}, {}}};
+          change(world.routes, key, route);
+          break;
+        case 5:
+          world.sessions = {{stack, static_cast<std::int32_t>(pick(2)), static_cast<std::int32_t>(pick(3))}};
+          break;
+        default:
+          world.foreign = comes ? std::vector<std::string>{stack} : std::vector<std::string>{};
+      }
+      Domain domain = *world.open({}, {});
+      const DomainAnswers answers = ask(domain);
+      if (pick(6) == 0) assembly.update(no_answers(unavailable("gone for a while")), observed);
+      assembly.update(answers, observed);
+      Observed fresh;
+      Assembly("d", "us").update(answers, fresh);
+      ASSERT_EQ(observed, fresh) << "seed " << seed << " step " << step;
+    }
+  }
+}
+
 TEST_F(Assemble, DamagedRecordsMakeMemoryIncompleteAndAreNamed) {
   world_.damaged = {"/srv/d/records/basket"};
   const Source memory = look().domains.at("d").memory;
@@ -116,7 +179,7 @@ TEST_F(Assemble, ADomainThatWantsNoBalancerMissesNone) {
   settings.balancer = "none";
   Domain domain = *world_.open(settings, {});
   Observed observed;
-  assemble("d", "us", ask(domain), {}, observed);
+  assembly_.update(ask(domain), observed);
   EXPECT_FALSE(observed.domains.at("d").balances);
   EXPECT_EQ(observed.domains.at("d").balancer, (Source{true, ""}));
 }
@@ -162,6 +225,26 @@ TEST(ClaimRules, DecideWhoMayChangeADomain) {
     ASSERT_EQ(verdict.write.has_value(), c.writes) << c.name;
     if (c.writes) EXPECT_EQ(*verdict.write, (Claim{"us", "file:///control", head})) << c.name;
   }
+}
+
+TEST(ClaimRules, AHeadThatWentBackActsAgainOnceBothCommitsAreAcknowledged) {
+  Desired desired = desired_with({"d"});
+  const std::string applied(40, '2'), restored(40, '3');
+  ObservedDomain observed;
+  observed.memory.complete = true;
+  observed.claim = Claim{"us", "file:///control", applied};
+  const Contains contains = [&](const std::string& commit, const std::string& ancestor) {
+    EXPECT_EQ(commit, desired.control_commit);
+    return Result<bool>(ancestor == restored);  // the restored head is below ours, the applied commit is nowhere
+  };
+  const std::string held = judge_claim(desired, "d", observed, contains).changes_held;
+  EXPECT_NE(held.find("from: " + applied + ", to: " + desired.control_commit), std::string::npos) << "what to commit: " << held;
+
+  desired.went_back = {{std::string(40, '4'), restored}, {applied, std::string(40, '5')}};
+  EXPECT_FALSE(judge_claim(desired, "d", observed, contains).write) << "another loss, or another head, was acknowledged";
+  desired.went_back = {{applied, restored}};
+  EXPECT_EQ(judge_claim(desired, "d", observed, contains).changes_held, "");
+  EXPECT_TRUE(judge_claim(desired, "d", observed, contains).write);
 }
 
 TEST(ClaimRules, NothingIsClaimedOnAPartialView) {

@@ -181,6 +181,7 @@ TEST_F(Perform, OnlyWhatIsRecordedAsRetiringIsStopped) {
   EXPECT_TRUE(world_.running.contains(kStack));
   record.retiring = kEarlier;
   remember(record);
+  EXPECT_EQ(perform(Remove{kStack, 2}).error().kind, ErrorKind::kConflict) << "another life, seen on an old view";
   ASSERT_TRUE(perform(Remove{kStack, 1}));
   EXPECT_FALSE(world_.running.contains(kStack));
 }

@@ -13,7 +13,7 @@ class TestScheduler : public Scheduler {
   Result<SchedulerView> observe() override {
     if (Status called = world_.call("observe scheduler"); !called) return called.error();
     SchedulerView view;
-    for (const auto& [stack, running] : world_.running) view.stacks.push_back({stack, running});
+    for (const auto& [stack, running] : world_.running) view.stacks[stack] = running;
     view.foreign = world_.foreign;
     return view;
   }
@@ -42,8 +42,8 @@ class TestMemory : public Memory {
   Result<MemoryView> observe() override {
     if (Status called = world_.call("observe memory"); !called) return called.error();
     MemoryView view;
-    for (const auto& [stack, record] : world_.records) view.stacks.push_back(record);
-    for (const auto& [key, record] : world_.traffic) view.traffic.push_back(record);
+    for (const auto& [stack, record] : world_.records) view.stacks[stack] = record;
+    for (const auto& [key, record] : world_.traffic) view.traffic[key] = record;
     view.claim = world_.claim;
     view.damaged = world_.damaged;
     return view;
@@ -85,7 +85,7 @@ class TestDiscovery : public Discovery {
   Result<DiscoveryView> observe() override {
     if (Status called = world_.call("observe discovery"); !called) return called.error();
     DiscoveryView view;
-    for (const auto& [stack, payload] : world_.published) view.published.push_back({stack, payload});
+    for (const auto& [stack, payload] : world_.published) view.published[stack] = payload;
     return view;
   }
   Status publish(const std::string& stack, const std::string& payload) override {
@@ -110,7 +110,7 @@ class TestBalancer : public Balancer {
   Result<BalancerView> observe() override {
     if (Status called = world_.call("observe balancer"); !called) return called.error();
     BalancerView view;
-    for (const auto& [key, route] : world_.routes) view.routes.push_back(route);
+    for (const auto& [key, route] : world_.routes) view.routes[key] = route;
     view.sessions = world_.sessions;
     return view;
   }

@@ -316,8 +316,9 @@ INSTANTIATE_TEST_SUITE_P(
                                [](Situation& s) {
                                  for (const char* name : {"shop", "stock", "reports"})
                                    s.desired.repositories.at(name).head = kBroken;
-                                 for (auto& [key, cell] : s.desired.cells)
-                                   for (DesiredStack& stack : cell.stacks) stack.commit = kBroken;
+                                 const auto cells = s.desired.cells;
+                                 for (const auto& [key, cell] : cells)
+                                   for (DesiredStack& stack : s.desired.cells[key].stacks) stack.commit = kBroken;
                                },
                                kCommit1, "superseded"}),
     [](const auto& info) { return info.param.name; });

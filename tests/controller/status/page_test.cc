@@ -154,6 +154,42 @@ TEST_F(Page, AnInstanceKilledByHandIsSeenWhileItsStackIsWell) {
   EXPECT_NE(top.find("nelson logs stock--3-0-2--"), std::string::npos) << top;
 }
 
+/// Within a second or two all is well again; whoever looks later wants to know what that was.
+TEST_F(Page, WhatWasMendedLatelyIsStillToldForTenMinutes) {
+  Situation situation;
+  JournalEntry entry;
+  entry.domain = "local";
+  entry.unit = "checkout";
+  entry.effect = "serve";
+  entry.reason = kRouteLost;
+  entry.outcome = JournalEntry::Outcome::kDone;
+  entry.intended = situation.now - minutes(3);
+  situation.history = {entry};
+  Instance& instance = situation.stack("cart", {0, 9, 1}).running->instances.at(0);
+  instance.restarts = 1;
+  instance.since = situation.now - minutes(9);
+  instance.detail = "killed by signal 9";
+  server_->publish(situation.view());
+  const std::string told = top_of(page());
+  for (const char* text : {"checkout", "the balancer did not serve it", "3 minutes", "cart", "killed by signal 9", "9 minutes"})
+    EXPECT_NE(told.find(text), std::string::npos) << text << "\nin\n" << told;
+  EXPECT_EQ(told.find("somebody</h1>"), std::string::npos) << "nobody has to do anything: " << told;
+  situation.now += minutes(8);
+  server_->publish(situation.view());
+  const std::string later = page();
+  EXPECT_EQ(later.find("killed by signal 9"), std::string::npos) << later;
+  EXPECT_EQ(later.find("did not serve it"), std::string::npos) << later;
+}
+
+TEST_F(Page, TellsWhereAServiceIsReached) {
+  Situation situation;
+  ObservedCell& cell = situation.observed.cells.at({"local", "checkout"});
+  ASSERT_FALSE(cell.routes.empty());
+  cell.addresses = {{cell.routes[0].key, {{"default", "127.0.0.1", 25007}}}};
+  server_->publish(situation.view());
+  EXPECT_NE(page().find("127.0.0.1:25007"), std::string::npos);
+}
+
 TEST_F(Page, AnswersWhoHasWhichShareWhyAndUntilWhen) {
   Situation situation;
   situation.release("checkout", {1, 5, 0}, kCommit2);

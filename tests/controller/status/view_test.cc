@@ -72,7 +72,7 @@ TEST_P(Reuse, AViewMadeFromTheOneBeforeSaysTheSameAsOneMadeAnew) {
     desired = input.desired;
     const auto fresh = build_view(input);
     const auto reused = build_view(input, previous);
-    ASSERT_EQ(*reused->index->list, *fresh->index->list) << "seed " << GetParam() << ", step " << i << ": " << change.name;
+    ASSERT_EQ(*reused->listing().list, *fresh->listing().list) << "seed " << GetParam() << ", step " << i << ": " << change.name;
     ASSERT_EQ(*reused->status_json(), *fresh->status_json()) << "seed " << GetParam() << ", step " << i << ": " << change.name;
     previous = reused;
   }
@@ -108,7 +108,7 @@ TEST(BuildView, OutlivesTheViewItWasMadeFrom) {
     view = build_view(input_of(situation, desired), view);
   }
   EXPECT_NE(view->status_json()->find("checkout--1-4-2--"), std::string::npos);
-  EXPECT_NE(view->observed(*view->index->find(situation.name("cart", {0, 9, 1}))), nullptr);
+  EXPECT_NE(view->observed(*view->listing().find(situation.name("cart", {0, 9, 1}))), nullptr);
 }
 
 TEST(BuildView, RemembersSinceWhenEvenWhenNobodyElseDoes) {

@@ -17,6 +17,7 @@
 #include "controller/domains/haproxy/haproxy.h"
 #include "controller/domains/haproxy/layout.h"
 #include "tests/controller/domains/haproxy/servers.h"
+#include "tests/controller/domains/values.h"
 
 namespace nelson::testing {
 

@@ -1,5 +1,7 @@
 #include "controller/domains/haproxy/haproxy.h"
 
+#include <sys/resource.h>
+
 #include <filesystem>
 
 #include "tests/controller/domains/haproxy/fixture.h"
@@ -13,7 +15,7 @@ TEST_F(Changes, ALongAnswerArrivesWholeFromAStackThatWentToZeroAndLeft) {
   ASSERT_NO_FATAL_FAILURE(serve(at(100)));
   EXPECT_EQ(sessions_of(kOld), 1);
   ASSERT_NO_FATAL_FAILURE(serve(route({{kNew, {&new_}, 100}})));
-  EXPECT_EQ(look().routes, std::vector{route({{kNew, {&new_}, 100}})});
+  EXPECT_EQ(values_in(look().routes), std::vector{route({{kNew, {&new_}, 100}})});
   EXPECT_EQ(sessions_of(kOld), 1) << "a session on a stack that left its route is not seen";
   EXPECT_EQ(ask(10)[kNew], 10);
   const auto answer = slow.get();
@@ -38,7 +40,7 @@ TEST_F(Changes, OfWeightsNeedNoNewWorker) {
   const pid_t worker = processes().worker;
   for (const int percent : {20, 30, 100, 0, 55}) {
     ASSERT_NO_FATAL_FAILURE(serve(at(percent)));
-    EXPECT_EQ(look().routes, std::vector{at(percent)});
+    EXPECT_EQ(values_in(look().routes), std::vector{at(percent)});
   }
   EXPECT_EQ(processes().worker, worker);
   EXPECT_EQ(ask(100)[kNew], 55);
@@ -58,9 +60,9 @@ TEST_F(Changes, AreMadeByASecondBalancerOnTheSameHaproxy) {
   ASSERT_NO_FATAL_FAILURE(serve(at(35)));
   const auto before = processes();
   open();
-  EXPECT_EQ(look().routes, std::vector{at(35)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(35)});
   ASSERT_NO_FATAL_FAILURE(serve(at(45)));
-  EXPECT_EQ(look().routes, std::vector{at(45)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(45)});
   EXPECT_EQ(processes().master, before.master);
   EXPECT_EQ(processes().worker, before.worker);
 }
@@ -75,7 +77,7 @@ TEST_F(Changes, ANewBalancerServesAllRoutesOfAnHaproxyThatDiedMeanwhile) {
   open();
   EXPECT_TRUE(look().routes.empty());
   ASSERT_NO_FATAL_FAILURE(serve(other));
-  EXPECT_EQ(look().routes, (std::vector{at(30), other}));
+  EXPECT_EQ(values_in(look().routes), (std::vector{at(30), other}));
 }
 
 TEST_F(Changes, LoseNoRequestOfAnyClient) {
@@ -139,9 +141,9 @@ class HandChanges : public Changes, public ::testing::WithParamInterface<HandCha
 TEST_P(HandChanges, AreSeenAndUndoneByServingAgain) {
   ASSERT_NO_FATAL_FAILURE(serve(at(50)));
   for (const std::string& command : GetParam().commands) worker_says(command);
-  EXPECT_NE(look().routes, std::vector{at(50)});
+  EXPECT_NE(values_in(look().routes), std::vector{at(50)});
   ASSERT_NO_FATAL_FAILURE(serve(at(50)));
-  EXPECT_EQ(look().routes, std::vector{at(50)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(50)});
   EXPECT_EQ(ask(100)[kNew], 50);
 }
 
@@ -180,7 +182,7 @@ TEST_F(Changes, ATakenPortIsNamedAndHarmsNoOtherRoute) {
   EXPECT_EQ(served.error().kind, ErrorKind::kUnavailable);
   EXPECT_NE(served.error().message.find("port " + std::to_string(stranger.port()) + " of 127.0.0.1 is taken"), std::string::npos)
       << served.error().message;
-  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
   EXPECT_EQ(ask(100)[kNew], 20);
 }
 
@@ -193,7 +195,7 @@ TEST_F(Changes, APortTakenWhileHaproxyWasDeadKeepsNoOtherRouteFromBeingServed) {
   Instance stranger("stranger", addresses_["devsearchdefault"]);
   ASSERT_NO_FATAL_FAILURE(serve(at(20)));
   EXPECT_FALSE(balancer_->serve(other).ok());
-  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
 }
 
 TEST_F(Changes, AConfigurationThatHaproxyRefusesLeavesTheEarlierOneInForce) {
@@ -212,10 +214,10 @@ TEST_F(Changes, AConfigurationThatHaproxyRefusesLeavesTheEarlierOneInForce) {
   for (int i = 0; i < 3; ++i) {
     const bool told = !balancer_->serve(wrong).ok();
     EXPECT_TRUE(balancer_->serve(fine).ok());
-    EXPECT_EQ(look().routes, (std::vector{at(20), fine})) << told;
+    EXPECT_EQ(values_in(look().routes), (std::vector{at(20), fine})) << told;
   }
   EXPECT_TRUE(balancer_->unserve(fine.key).ok());
-  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
   EXPECT_EQ(ask(100)[kNew], 20);
   ASSERT_NO_FATAL_FAILURE(serve(at(70)));
   EXPECT_EQ(ask(100)[kNew], 70);
@@ -232,13 +234,24 @@ TEST_F(Changes, ThatLeaveNoRouteStillLetTheLastAnswerArrive) {
   EXPECT_TRUE(eventually([&] { return !haproxy::Control(folder_.path() + "/haproxy").listens(); }));
 }
 
+TEST_F(Changes, AreNotMissedForWantOfADescriptor) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(0)));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const bool listens = haproxy::Control(folder_.path() + "/haproxy").listens();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(listens) << "an HAProxy that could not be asked was taken for dead";
+}
+
 TEST_F(Changes, ThatComeBackWhileTheLastAnswerIsUnderWayAreServed) {
   ASSERT_NO_FATAL_FAILURE(serve(at(0)));
   auto slow = ask_slowly();
   ASSERT_TRUE(balancer_->unserve(at(0).key).ok());
   EXPECT_TRUE(look().routes.empty());
   ASSERT_NO_FATAL_FAILURE(serve(at(30)));
-  EXPECT_EQ(look().routes, std::vector{at(30)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(30)});
   EXPECT_EQ(ask(100)[kNew], 30);
   EXPECT_EQ(slow.get(), kOld);
 }
@@ -252,7 +265,7 @@ TEST_F(Changes, AreMadeWhileOtherStacksHaveNoHealthyInstance) {
   for (const int instances : {1, 2, 1, 2}) {
     Route fine = route({{kOld, std::vector<Instance*>(static_cast<std::size_t>(instances), &old_), 100}});
     ASSERT_NO_FATAL_FAILURE(serve(fine));
-    EXPECT_EQ(look().routes, (std::vector{fine, hopeless}));
+    EXPECT_EQ(values_in(look().routes), (std::vector{fine, hopeless}));
     ASSERT_EQ(::kill(processes().worker, 0), 0);
   }
 }
@@ -264,7 +277,7 @@ TEST_F(Changes, AnHaproxyWithoutRoutesEnds) {
   EXPECT_TRUE(look().routes.empty());
   EXPECT_TRUE(eventually([&] { return !haproxy::Control(folder_.path() + "/haproxy").listens(); }));
   ASSERT_NO_FATAL_FAILURE(serve(at(20)));
-  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
 }
 
 TEST_F(Changes, TheDeathOfHaproxyIsTold) {
@@ -283,7 +296,7 @@ TEST_F(Changes, AKilledWorkerIsReplaced) {
     return view && view->routes.empty();
   }));
   ASSERT_TRUE(eventually([&] { return balancer_->serve(at(20)).ok(); }));
-  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
   EXPECT_EQ(ask(100)[kNew], 20);
 }
 
@@ -295,7 +308,7 @@ TEST_F(Changes, AnHaproxyThatDoesNotAnswerIsNoEmptyBalancer) {
   ASSERT_EQ(::kill(master, SIGCONT), 0);
   ASSERT_FALSE(view.ok());
   EXPECT_EQ(view.error().kind, ErrorKind::kUnavailable);
-  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
 }
 
 TEST_F(Changes, AServiceMovesWithItsAddress) {
@@ -312,7 +325,7 @@ TEST_F(Changes, AnHaproxyWhoseSocketWasRemovedIsReplaced) {
   std::filesystem::remove(folder_.path() + "/haproxy/master.sock");
   EXPECT_TRUE(look().routes.empty());
   ASSERT_NO_FATAL_FAILURE(serve(at(20)));
-  EXPECT_EQ(look().routes, std::vector{at(20)});
+  EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
   EXPECT_NE(processes().master, lost);
   EXPECT_TRUE(eventually([&] { return ::kill(lost, 0) != 0; }));
 }
@@ -334,7 +347,7 @@ TEST_F(Changes, SeveralPortsOfOneServiceHaveTheSameWeights) {
   for (Backend& backend : two.backends)
     for (Backend::Server& server : backend.servers) server.endpoints.push_back({"admin", "127.0.0.1", server.endpoints[0].number});
   ASSERT_NO_FATAL_FAILURE(serve(two));
-  EXPECT_EQ(look().routes, std::vector{two});
+  EXPECT_EQ(values_in(look().routes), std::vector{two});
   EXPECT_EQ(ask(100)[kNew], 25);
   address_ = addresses_.at("devcheckoutadmin");
   EXPECT_EQ(ask(100)[kNew], 25);

@@ -151,7 +151,7 @@ TEST_F(LighthouseTest, AnEqualPayloadIsNotWrittenAgain) {
   // What somebody changed by hand is written again.
   std::ofstream(file, std::ios::trunc) << "changed";
   ASSERT_TRUE((*opened)->publish("checkout--1-0-0--0000aaaa", "{}").ok());
-  EXPECT_EQ((*opened)->observe()->published.at(0).payload, "{}");
+  EXPECT_EQ((*opened)->observe()->published.at("checkout--1-0-0--0000aaaa"), "{}");
 }
 
 TEST_F(LighthouseTest, ReadOnlyMakesNothing) {

@@ -238,9 +238,8 @@ std::optional<Running> LocalWorld::running(const std::string& stack) {
     ADD_FAILURE() << view.error().message;
     return std::nullopt;
   }
-  for (const auto& entry : view->stacks)
-    if (entry.stack == stack) return entry.running;
-  return std::nullopt;
+  const auto found = view->stacks.find(stack);
+  return found == view->stacks.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::size_t LocalWorld::well(const std::string& stack) {
@@ -296,7 +295,10 @@ std::string LocalWorld::log(const std::string& stack, int index) const {
   const auto logs = list_logs(domain(), stack);
   if (!logs) return logs.error().message;
   for (const LogFile& each : *logs)
-    if (each.index == index) return read_log(each).ok() ? *read_log(each) : "";
+    if (each.index == index) {
+      const auto text = read_log(each);  // once: its parts change places while it is written
+      return text ? *text : "";
+    }
   return "";
 }
 

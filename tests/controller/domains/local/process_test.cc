@@ -1,7 +1,10 @@
 #include "controller/domains/local/process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +13,7 @@
 
 #include "controller/domains/local/check.h"
 #include "controller/domains/local/process_group.h"
+#include "controller/domains/local/process_spawn.h"
 #include "controller/domains/local/process_sweep.h"
 #include "tests/controller/domains/local/local_world.h"
 
@@ -76,6 +80,26 @@ TEST(Process, SweepingTakesTheMarkedAndNobodyElse) {
   EXPECT_TRUE(other.lives());
   EXPECT_TRUE(plain.lives());
   EXPECT_EQ(end_remains("", none), 0U) << "a damaged mark is nobody's";
+}
+
+/// One that ran without its lock and its socket could never be reached, and would hold the stack's folder for ever.
+TEST(Process, ASupervisorThatCannotBeGivenItsDescriptorsIsNotStarted) {
+  int lock[2], listener[2];
+  ASSERT_EQ(::pipe2(lock, O_CLOEXEC), 0);
+  ASSERT_EQ(::pipe2(listener, O_CLOEXEC), 0);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{10, before.rlim_max};  // its descriptors are moved to 10 and above for a moment
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const Status spawned = spawn_supervisor("/bin/sleep", {"sleep", "300"}, lock[1], listener[1], -1, {});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(spawned) << "its first step is made; what fails is seen when nobody listens";
+  ::close(lock[1]);
+  ::close(listener[1]);
+  pollfd ended{lock[0], POLLIN, 0};
+  EXPECT_EQ(::poll(&ended, 1, 20'000), 1) << "something holds the lock and lives on";
+  ::close(lock[0]);
+  ::close(listener[0]);
 }
 
 TEST(Process, FilesAreReplacedWhole) {

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/controller/domains/values.h"
+
 namespace nelson {
 namespace {
 
@@ -116,7 +118,7 @@ TEST_P(DamagedRecords, AreNamedAndLeftWhereTheyAre) {
   const std::string spoilt = GetParam().spoil(text_of(path));
   write(path, spoilt);
   const MemoryView view = look();
-  EXPECT_EQ(view.stacks, std::vector{record_of("search")});
+  EXPECT_EQ(values_in(view.stacks), std::vector{record_of("search")});
   ASSERT_EQ(view.damaged.size(), 1u);
   EXPECT_NE(view.damaged[0].find(path.string()), std::string::npos) << view.damaged[0];
   EXPECT_NE(view.damaged[0].find("put its backup back"), std::string::npos) << view.damaged[0];
@@ -150,7 +152,7 @@ TEST_F(RecordsTest, OfOneUnderTheNameOfAnotherIsDamaged) {
   ASSERT_TRUE(memory_->put(record_of("checkout")).ok());
   fs::copy_file(file(record_of("checkout")), file(record_of("search")));
   const MemoryView view = look();
-  EXPECT_EQ(view.stacks, std::vector{record_of("checkout")});
+  EXPECT_EQ(values_in(view.stacks), std::vector{record_of("checkout")});
   ASSERT_EQ(view.damaged.size(), 1u);
   EXPECT_NE(view.damaged[0].find("is the record of another"), std::string::npos) << view.damaged[0];
 }
@@ -173,7 +175,7 @@ TEST_F(RecordsTest, SpacesThatAPersonAddedDoNoHarm) {
   ASSERT_TRUE(memory_->put(record_of("checkout")).ok());
   const fs::path path = file(record_of("checkout"));
   write(path, replaced(text_of(path), "{\n", "{\n\n   \n"));
-  EXPECT_EQ(look().stacks, std::vector{record_of("checkout")});
+  EXPECT_EQ(values_in(look().stacks), std::vector{record_of("checkout")});
   StackRecord next = record_of("checkout");
   next.incarnation = 2;
   EXPECT_TRUE(memory_->put(next).ok());
@@ -274,7 +276,7 @@ TEST_F(RecordsTest, AFullDiskIsSaidAndLeavesTheEarlierRecordWhole) {
     EXPECT_NE(full.error().message.find("no space left"), std::string::npos) << full.error().message;
     const auto view = memory.observe();
     ASSERT_TRUE(view.ok());
-    EXPECT_EQ(view->stacks, std::vector{record_of("checkout")});
+    EXPECT_EQ(values_in(view->stacks), std::vector{record_of("checkout")});
     EXPECT_TRUE(view->damaged.empty());
     big.document = "small again";
     EXPECT_TRUE(memory.put(big).ok()) << "it does not go on by itself once there is space";

@@ -414,7 +414,7 @@ TEST(LocalScheduler, AReadOnlyOneMakesAndEndsNothing) {
   const auto view = (*looker)->observe();
   ASSERT_TRUE(view);
   ASSERT_EQ(view->stacks.size(), 1U);
-  EXPECT_EQ(view->stacks[0].running.instances.size(), 1U);
+  EXPECT_EQ(view->stacks.at(launch.stack).instances.size(), 1U);
   EXPECT_FALSE((*looker)->ensure_present(world.submission(launch)));
   EXPECT_FALSE((*looker)->ensure_absent(launch.stack, 1));
   EXPECT_EQ(world.alive(launch.stack).size(), 1U);
