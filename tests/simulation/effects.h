@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "state/model/observed.h"
+
+namespace nelson::simulation {
+
+// What goes through the controller's hands, in words of the simulation's own: nothing here knows the planner or the executor.
+
+/// The kinds of action, as the journal names them.
+inline constexpr auto kActions =
+    std::to_array<std::string_view>({"launch", "repair", "update", "scale", "note", "shift", "drop-traffic", "serve", "unserve",
+                                     "publish", "unpublish", "remove", "bury", "claim"});
+/// Its place in kActions, or their number.
+[[nodiscard]] std::size_t action_index(std::string_view word);
+
+enum class Part { kScheduler, kMemory, kDiscovery, kBalancer };
+inline constexpr std::size_t kParts = 4;
+
+struct Start {
+  std::string stack;
+  std::uint32_t incarnation = 0;
+  std::int32_t count = 0;
+  std::string document;
+};
+struct Stop {
+  std::string stack;
+  std::uint32_t incarnation = 0;
+};
+struct Drop {
+  TrafficKey key;
+};
+struct Unroute {
+  TrafficKey key;
+};
+struct Publication {
+  std::string stack;
+  std::string payload;
+};
+struct Unpublication {
+  std::string stack;
+};
+
+/// One write to a domain.
+using Write = std::variant<StackRecord, TrafficRecord, Claim, Drop, Start, Stop, Publication, Unpublication, Route, Unroute>;
+
+/// Which kinds of action this write may be part of, by their words.
+[[nodiscard]] const std::vector<std::string_view>& actions_with(const Write& write);
+/// The stack it is about, else the unit of the service, else "".
+[[nodiscard]] std::string subject_of(const Write& write);
+[[nodiscard]] std::string describe(const Write& write);
+
+/// An intended effect, as the journal has it.
+struct Intent {
+  std::uint64_t sequence = 0;
+  std::string domain, unit, stack, effect;
+  Duration at{};  // true time of the commit
+};
+
+/// The intents of the batch under way, and which of them a write belongs to.
+class Intents {
+ public:
+  void commit(std::vector<Intent> batch);
+  void settle(std::uint64_t sequence) { open_.erase(sequence); }
+  /// The controller is gone: nothing of its batch is under way, what is open stays so.
+  void end() { under_way_.clear(); }
+
+  /// The intent that the next write of a domain carries out; null when none of those open fits.
+  const Intent* carry_out(const std::string& domain, const Write& write);
+  /// The same without going on to it.
+  [[nodiscard]] const Intent* find(const std::string& domain, const Write& write) const;
+  [[nodiscard]] const std::map<std::uint64_t, Intent>& open() const { return open_; }
+
+ private:
+  struct Batch {
+    std::vector<Intent> intents;
+    std::size_t next = 0;
+  };
+  [[nodiscard]] std::size_t place_of(const Batch& batch, const Write& write) const;
+
+  std::map<std::string, Batch> under_way_;  // by domain
+  std::map<std::uint64_t, Intent> open_;
+};
+
+}  // namespace nelson::simulation
