@@ -325,6 +325,7 @@ kill_in_mid_shift() {
     broken "the share that was counted ($share%) is not the one that was planned ($planned%)"
   [ -z "$(tell failures "$temp/howdy.record")" ] || broken "requests failed: $(tell failures "$temp/howdy.record" | head -n 3)"
   start_controller
+  wait_for 20 'its first pass' known "$second" # the page answers before
   after=$(tell field "$second" percent)
   at_least "$((planned + 15))" "$after" || broken "the shift jumped from $planned% to $after% while nobody looked"
   printf '    started again, and now %s%%: the shift goes on where it was\n' "$after"
@@ -339,6 +340,7 @@ kill_in_mid_shift() {
   printf '    %s is retired: nothing needed it any more\n' "$first"
 }
 enough_answers() { at_least "$(tell count "$temp/howdy.record" "$1")" "$2"; }
+known() { tell field "$1" percent >/dev/null 2>&1; }
 gone() { ! tell field "$1" status; }
 same_processes() { # stack, process ids seen before, how many there should be now at least
   local pid pids_now

@@ -42,8 +42,8 @@ const std::vector<Library>& libraries() {
   static const std::vector<Library> kLibraries = {
       // Digests are nobody's trade here; a hashed known_hosts entry is an HMAC.
       {"openssl/", {"state/model/digest.cc", "gitsync/known_hosts.cc", "tests"}, "libssl-dev"},
-      {"lmdb.h", {"state", "tests/state"}, "liblmdb-dev"},
-      {"git2", {"gitsync", "tests/gitsync"}, "libgit2-dev"},
+      {"lmdb.h", {"state", "tests/state", "tests/bench"}, "liblmdb-dev"},
+      {"git2", {"gitsync", "tests/gitsync", "tests/fuzz", "tests/bench"}, "libgit2-dev"},
       {"yaml-cpp/", {"gitsync", "tests/gitsync"}, "libyaml-cpp-dev"},
       {"Poco/", {"controller", "tests"}, "libpoco-dev"},
       {"httplib.h", {"controller", "tests"}, "libcpp-httplib-dev"},

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "tests/datacenter/watch.h"
+#include "tests/datacenter/world/watch.h"
 
 // Law 4: the store is a cache with a memory. Delete it, and the same stacks are there under the same names, with the same facts; only history is
 // lost, and that is said.
@@ -81,6 +81,25 @@ TEST_F(StoreDeleted, InMidShift) {
   expect_loss_is_said();
   ASSERT_TRUE(world_->wait_live("basket", "1.1.0", Seconds(60))) << world_->why();
   EXPECT_EQ(world_->witnessed(name), new_processes);
+  EXPECT_TRUE(wait_until(Seconds(60), [&] { return world_->witnessed(first_).empty(); })) << world_->why();
+}
+
+TEST_F(StoreDeleted, UnderAHoldItStaysHeld) {
+  ASSERT_NO_FATAL_FAILURE(begin({"1 second", "1 second", "1 second", "5 seconds", "2 seconds"}));
+  world_->control_file("domains/local.yml",
+                       read_text(world_->path("site/control/domains/local.yml")) + "brake: {count: 0, percent: 0}\n");
+  world_->control_file("repositories/shop.yml", std::nullopt);  // what runs is now nobody's, and due; only the brake keeps it
+  ASSERT_TRUE(world_->wait_trouble("brake")) << world_->why();
+  const std::vector<Process> before = world_->witnessed(first_);
+  ASSERT_EQ(before.size(), 2u);
+  ASSERT_NO_FATAL_FAILURE(delete_store());
+  const auto told = world_->wait_trouble("brake");
+  ASSERT_TRUE(told) << world_->why();
+  EXPECT_NE(told->way_out.find(first_), std::string::npos) << "the file to commit names it: " << told->way_out;
+  // Passes go on, several lifetimes long, and nothing of it goes.
+  EXPECT_FALSE(wait_until(Seconds(5), [&] { return world_->witnessed(first_) != before; })) << world_->why();
+  expect_loss_is_said();
+  world_->control_file("acknowledgements/shop-closes.yml", "stacks: [" + first_ + "]\nwhy: the shop closes\n");
   EXPECT_TRUE(wait_until(Seconds(60), [&] { return world_->witnessed(first_).empty(); })) << world_->why();
 }
 

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "tests/datacenter/watch.h"
+#include "tests/datacenter/world/watch.h"
 
 // What requests meet while stacks come, share traffic and go, counted from the bodies of answers through a real HAProxy.
 

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <random>
 
-#include "tests/datacenter/watch.h"
+#include "tests/datacenter/world/watch.h"
 
 // The witness stands outside nelson: each instance writes who it is into a file of its own. Whatever is killed, there are as many as Git
 // wants and never more.

@@ -1,6 +1,7 @@
-#include "tests/datacenter/watch.h"
+#include "tests/datacenter/world/watch.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace nelson::datacenter {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/datacenter/process.h"
+#include "tests/datacenter/world/process.h"
 
 namespace nelson::datacenter {
 
@@ -88,8 +88,8 @@ class World {
 
   // The program.
 
-  /// Starts `nelson run`; whether its page answers in time.
-  bool start();
+  /// Starts `nelson run`, with `before` in front of the command line (env, prlimit, ...); whether its page answers in time.
+  bool start(const std::vector<std::string>& before = {});
   Background& controller() { return controller_; }
   /// SIGKILL.
   void kill_controller() { controller_.kill(); }

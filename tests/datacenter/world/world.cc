@@ -1,4 +1,4 @@
-#include "tests/datacenter/world.h"
+#include "tests/datacenter/world/world.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -128,8 +128,9 @@ void World::make_site(const Times& times) {
     return;
   }
   for (int tries = 0; tries < 50 && page_port_ == 0; ++tries) {
-    const std::uint16_t first = free_port();
-    if (first < 18800 && http_get(static_cast<std::uint16_t>(first + 1), "/", Seconds(1)).status == 0) page_port_ = first;
+    const std::uint16_t first =
+        free_port(101);  // the page's, those of instances, and the stable ones: worlds may live side by side
+    if (first != 0 && http_get(static_cast<std::uint16_t>(first + 1), "/", Seconds(1)).status == 0) page_port_ = first;
   }
   domain_folder_ = path("site/domain");
   store_folder_ = path("site/store");
@@ -193,7 +194,7 @@ std::string World::push_unit(const std::string& repository, const Unit& unit) {
   const std::string to = path(repository);
   write_text(to + "/.nelson.yml", manifest_of(unit, path("witness")));
   write_text(to + "/" + unit.name + ".deployable.yml", deployable_of(unit));
-  write_text(to + "/app/witness.py", read_text(NELSON_SOURCE "/tests/datacenter/witness.py"));
+  write_text(to + "/app/witness.py", read_text(NELSON_SOURCE "/tests/datacenter/world/witness.py"));
   return commit_and_push(repository, unit.name + " " + unit.version);
 }
 
@@ -213,8 +214,10 @@ std::string World::control_file(const std::string& file, const std::optional<std
   return git({"rev-parse", "HEAD"}, control);
 }
 
-bool World::start() {
-  controller_ = Background({NELSON_BINARY, "run", "--config", config()}, path("controller.log"));
+bool World::start(const std::vector<std::string>& before) {
+  std::vector<std::string> words = before;
+  words.insert(words.end(), {NELSON_BINARY, "run", "--config", config()});
+  controller_ = Background(words, path("controller.log"));
   return wait_until(Seconds(30),
                     [this] { return !controller_.running() || http_get(page_port_, "/healthz", Seconds(2)).status == 200; }) &&
          controller_.running();

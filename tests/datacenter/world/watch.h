@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/datacenter/world.h"
+#include "tests/datacenter/world/world.h"
 
 namespace nelson::datacenter {
 

@@ -1,4 +1,4 @@
-#include "tests/datacenter/process.h"
+#include "tests/datacenter/world/process.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -229,19 +229,22 @@ Answer http_get(std::uint16_t port, const std::string& path, Seconds limit) {
   return answer;
 }
 
-std::uint16_t free_port() {
+std::uint16_t free_port(std::uint16_t count) {
   // Below both the kernel's own range and the one of stacks, so that nobody is given it in the meantime.
-  static std::uint16_t next = static_cast<std::uint16_t>(12000 + ::getpid() % 5000);
+  constexpr std::uint16_t kFirst = 12000, kLast = 19000;
+  static std::uint16_t next = static_cast<std::uint16_t>(kFirst + ::getpid() % 5000);
   for (int tries = 0; tries < 1000; ++tries) {
-    next = next >= 19000 ? 12000 : next + 1;
+    if (next + count > kLast) next = kFirst;
+    const std::uint16_t port = next;
+    next = static_cast<std::uint16_t>(next + count);
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(next);
+    address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     ::close(fd);
-    if (free) return next;
+    if (free) return port;
   }
   return 0;
 }

@@ -80,7 +80,8 @@ struct Answer {
 /// GET http://127.0.0.1:port/path on a connection of its own.
 Answer http_get(std::uint16_t port, const std::string& path, Seconds limit = Seconds(10));
 
-/// A port nobody listens on at 127.0.0.1, at this moment, outside the ranges that a local domain uses.
-std::uint16_t free_port();
+/// The first of `count` ports, none of which is given again soon, outside the ranges that a local domain uses. Nobody listens on the first
+/// at 127.0.0.1, at this moment. One thread.
+std::uint16_t free_port(std::uint16_t count = 1);
 
 }  // namespace nelson::datacenter
