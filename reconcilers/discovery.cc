@@ -8,7 +8,7 @@ namespace nelson {
 namespace {
 
 /// Names of units, namespaces and stacks hold no character that JSON escapes; a domain's might.
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -24,8 +24,8 @@ struct Listed {
 };
 
 std::string print(const Listed& target) {
-  return "{\"stack\":" + quoted(target.stack) + ",\"port\":" + std::to_string(target.port.number) +
-         ",\"protocol\":" + quoted(name_of(target.port.protocol)) + ",\"weight\":" + std::to_string(target.percent) + '}';
+  return "{\"stack\":" + json_string(target.stack) + ",\"port\":" + std::to_string(target.port.number) +
+         ",\"protocol\":" + json_string(name_of(target.port.protocol)) + ",\"weight\":" + std::to_string(target.percent) + '}';
 }
 
 template <class Container, class Print>
@@ -45,13 +45,13 @@ std::string lighthouse_payload(const Cell& cell, const Case& c) {
     for (const Target& target : visible(cell.providers.at(dependency.unit).targets, identity.name_space, dependency.version.major))
       for (const Port& port : target.record->identity.spec.ports)
         namespaces[target.name_space][{dependency.unit, port.name}].push_back({target.stack, port, target.percent});
-  return "{\"defaultNamespace\":" + quoted(identity.name_space) + ",\"domain\":" + quoted(cell.key.domain) + ",\"namespaces\":[" +
+  return "{\"defaultNamespace\":" + json_string(identity.name_space) + ",\"domain\":" + json_string(cell.key.domain) + ",\"namespaces\":[" +
          joined(namespaces,
                 [](const auto& entry) {
-                  return "{\"name\":" + quoted(entry.first) + ",\"routes\":[" +
+                  return "{\"name\":" + json_string(entry.first) + ",\"routes\":[" +
                          joined(entry.second,
                                 [](const auto& route) {
-                                  return "{\"service\":" + quoted(route.first.first) + ",\"port\":" + quoted(route.first.second) +
+                                  return "{\"service\":" + json_string(route.first.first) + ",\"port\":" + json_string(route.first.second) +
                                          ",\"targets\":[" + joined(route.second, print) + "]}";
                                 }) +
                          "]}";
