@@ -162,7 +162,7 @@ class FakeMemory final : public Memory {
     if (claim_revision() != seen_.claim) return conflict("the claim: another controller wrote it");
     if (world_.claim_ && world_.claim_->record == claim) return {};
     seen_.claim = ++world_.revision_;
-    world_.claim_ = FakeWorld::Kept<Claim>{claim, seen_.claim};
+    world_.claim_ = FakeKept<Claim>{claim, seen_.claim};
     ++world_.counts_["put"];
     return {};
   }
@@ -206,7 +206,7 @@ class FakeMemory final : public Memory {
   }
 
   template <class Key, class Record>
-  Status put_into(std::map<Key, FakeWorld::Kept<Record>>& kept, std::map<Key, std::uint64_t>& revisions, const Key& key,
+  Status put_into(std::map<Key, FakeKept<Record>>& kept, std::map<Key, std::uint64_t>& revisions, const Key& key,
                   const Record& record) {
     if (const auto error = world_.broken(FakePart::kMemory)) return *error;
     const auto found = kept.find(key);

@@ -46,6 +46,13 @@ class FakePast {
   std::vector<View> views_;
 };
 
+/// A record with the revision that writes are compared with.
+template <class Record>
+struct FakeKept {
+  Record record;
+  std::uint64_t revision = 0;
+};
+
 /// All that is in a FakeWorld, as nobody in it may see it: for assertions.
 struct FakeTruth {
   std::map<std::string, Running> running;     // by stack, of every owner
@@ -141,11 +148,6 @@ class FakeWorld {
     Instant ends{};
     bool leaving = false;
   };
-  template <class Record>
-  struct Kept {
-    Record record;
-    std::uint64_t revision = 0;
-  };
   /// Records with the revisions that writes are compared with.
   struct SeenRecords {
     MemoryView view;
@@ -175,9 +177,9 @@ class FakeWorld {
   std::set<std::string> foreign_;
   std::uint16_t next_port_ = 20000;
 
-  std::map<std::string, Kept<StackRecord>> records_;
-  std::map<TrafficKey, Kept<TrafficRecord>> traffic_;
-  std::optional<Kept<Claim>> claim_;
+  std::map<std::string, FakeKept<StackRecord>> records_;
+  std::map<TrafficKey, FakeKept<TrafficRecord>> traffic_;
+  std::optional<FakeKept<Claim>> claim_;
   std::set<std::string> damaged_;
   std::uint64_t revision_ = 0;
   std::string lock_holder_;

@@ -212,7 +212,7 @@ void FakeWorld::connect(const std::string& stack, std::int32_t index, std::int32
 
 void FakeWorld::write_by_another(const StackRecord& record) { records_[record.stack] = {record, ++revision_}; }
 void FakeWorld::write_by_another(const TrafficRecord& record) { traffic_[record.key] = {record, ++revision_}; }
-void FakeWorld::write_by_another(const Claim& claim) { claim_ = Kept<Claim>{claim, ++revision_}; }
+void FakeWorld::write_by_another(const Claim& claim) { claim_ = FakeKept<Claim>{claim, ++revision_}; }
 
 /// What leaves a route keeps its connections, until the drain limit at the latest.
 void FakeWorld::leave(const Route& before, const Route* after, Duration drain_limit) {
