@@ -215,11 +215,17 @@ Answer http_get(std::uint16_t port, const std::string& path, Seconds limit) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   std::string text;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-      ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    answer.broken = std::string("connect: ") + std::strerror(errno);
+  } else if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+    answer.broken = std::string("send: ") + std::strerror(errno);
+  } else {
     std::array<char, 16384> bytes{};
-    for (ssize_t count = 0; (count = ::recv(fd, bytes.data(), bytes.size(), 0)) > 0;)
-      text.append(bytes.data(), static_cast<std::size_t>(count));
+    ssize_t count = 0;
+    // A receive with a time limit is not restarted after a signal (signal(7)).
+    while ((count = ::recv(fd, bytes.data(), bytes.size(), 0)) > 0 || (count < 0 && errno == EINTR))
+      if (count > 0) text.append(bytes.data(), static_cast<std::size_t>(count));
+    if (count < 0) answer.broken = std::string("recv: ") + std::strerror(errno);
   }
   ::close(fd);
   const std::size_t body = text.find("\r\n\r\n");

@@ -75,6 +75,7 @@ void end_processes_touching(const std::string& folder);
 struct Answer {
   int status = 0;  // 0: no answer
   std::string body;
+  std::string broken;  // how the connection failed, if it did
 };
 
 /// GET http://127.0.0.1:port/path on a connection of its own.

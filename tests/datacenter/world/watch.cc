@@ -52,9 +52,17 @@ void Watch::judge(const std::string& what, const std::vector<World::Sighting>& s
 Requests::Requests(std::uint16_t port) : port_(port) {
   thread_ = std::thread([this] {
     while (!ended_) {
+      const auto begun = std::chrono::system_clock::now();
       const Answer answer = http_get(port_, "/");
       ++made_;
-      if (answer.status != 200) ++failures_;
+      if (answer.status != 200) {
+        const auto in_milliseconds = [](auto span) {
+          return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(span).count());
+        };
+        failures_ += "begun " + in_milliseconds(begun.time_since_epoch()) + " ms after 1970, took " +
+                     in_milliseconds(std::chrono::system_clock::now() - begun) + " ms: status " + std::to_string(answer.status) +
+                     ' ' + answer.body + answer.broken + '\n';
+      }
       const std::lock_guard guard(mutex_);
       ++answers_[answer.status == 200 ? answer.body.substr(0, answer.body.find(' ')) : "status " + std::to_string(answer.status)];
     }
@@ -68,7 +76,7 @@ std::map<std::string, int> Requests::take() {
   return std::exchange(answers_, {});
 }
 
-int Requests::failures() {
+std::string Requests::failures() {
   ended_ = true;
   if (thread_.joinable()) thread_.join();
   return failures_;

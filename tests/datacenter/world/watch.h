@@ -42,15 +42,16 @@ class Requests {
 
   /// Answers by the first word of their bodies (the stack) since the last call.
   std::map<std::string, int> take();
-  /// Ends the stream and returns how many requests got no good answer.
-  int failures();
+  /// Ends the stream and tells each request that got no good answer: when, how it ended and how long it took. Empty if there is none.
+  std::string failures();
   [[nodiscard]] int made() const { return made_; }
 
  private:
   std::uint16_t port_;
   std::mutex mutex_;
   std::map<std::string, int> answers_;
-  std::atomic<int> failures_{0}, made_{0};
+  std::string failures_;  // of the thread until it has ended
+  std::atomic<int> made_{0};
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };
