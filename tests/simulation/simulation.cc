@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "reconcilers/plan.h"
+#include "reconcilers/replanner.h"
 #include "tests/simulation/run.h"
 
 namespace nelson::simulation {
@@ -237,7 +238,9 @@ void Simulation::finish() {
 }
 
 Rig::Rig()
-    : plan([](const Desired& desired, const Observed& observed, Instant now) { return nelson::plan(desired, observed, now); }) {}
+    : plan([replanner = std::make_shared<Replanner>()](const Desired& desired, const Observed& observed, Instant now) {
+        return replanner->plan(desired, observed, now);
+      }) {}
 
 Outcome play(const Scenario& scenario, const MakeRig& make_rig, const Hooks& hooks) {
   return Simulation(scenario, make_rig, hooks).run();

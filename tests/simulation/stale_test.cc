@@ -43,7 +43,7 @@ class Disturbed : public testing::Test {
     return !HasFailure();
   }
 
-  [[nodiscard]] std::uint64_t share() const { return number_from("NELSON_STALE_SHARE", 7); }  // every n-th only; 1 is all
+  [[nodiscard]] std::uint64_t share() const { return number_from("NELSON_STALE_SHARE", 13); }  // every n-th only; 1 is all
 
   std::uint64_t runs_ = 0, passes_ = 0, more_writes_ = 0;
   std::clock_t begun_ = std::clock();
