@@ -50,10 +50,16 @@ void drop_traffic(const Cell& cell, const std::vector<Service>& services, CellPl
   }
 }
 
+/// That something is needed again is knowledge, not change: a need that nobody wrote down would not prolong the life it was seen in.
+bool is_knowledge(const Action& action) {
+  const auto* const note = std::get_if<Note>(&action.effect);
+  return note != nullptr && note->fact == Fact::kKeptAgain;
+}
+
 /// Somebody has to say yes first (another owner's claim, a control repository that went back): what runs is kept running, no more.
 void hold_all_but_repair(const Cell& cell, CellPlan& out) {
-  const auto dropped =
-      std::erase_if(out.actions, [](const Action& action) { return !std::holds_alternative<Repair>(action.effect); });
+  const auto dropped = std::erase_if(
+      out.actions, [](const Action& action) { return !std::holds_alternative<Repair>(action.effect) && !is_knowledge(action); });
   if (dropped == 0) return;
   out.hold(cell, subject_identity(cell), cell.key.unit, "changes-held", cell.world->changes_held,
            "it is acknowledged in the control repository", true);

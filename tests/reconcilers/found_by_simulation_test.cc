@@ -118,5 +118,15 @@ TEST(FoundBySimulation, APlanThatLeftGitDoesNotWaitForASiblingThatStays) {
   EXPECT_EQ(live, 1) << "the policy keeps one; the other takes half of the old major's traffic, which no course will ever move";
 }
 
+TEST(FoundBySimulation, ThatSomethingIsNeededAgainIsWrittenDownWhileChangesAreHeld) {
+  World world = replaced();
+  world.let_pass(minutes(1));
+  ASSERT_TRUE(world.stack("howdy", "1.0.0")->record->kept_no_longer_since);
+  world.observed.domains["local"].changes_held = "the control repository went back";
+  world.want("howdy", "1.0.0");
+  EXPECT_EQ(lines_of(world.pass()), Lines{"note kept-again howdy 1.0.0"});
+  EXPECT_FALSE(world.stack("howdy", "1.0.0")->record->kept_no_longer_since);
+}
+
 }  // namespace
 }  // namespace nelson

@@ -463,7 +463,7 @@ void Checker::check_write(const std::string& domain, const Start& start, const F
       }
     return;
   }
-  if (start.count < running->count && running->incarnation == start.incarnation)
+  if (start.count < running->count && running->incarnation == start.incarnation && !stale)
     check_unrouted(domain, start.stack, start.count, truth);
 }
 
@@ -536,7 +536,7 @@ void Checker::note_needed(const std::string& domain, const FakeTruth& truth, Dur
 bool Checker::is_needed(const std::string& domain, const std::string& stack) const {
   const DomainSettings* settings = at_or_null(desired_->domains, domain);
   const Wanted* want = wanted(domain, stack);
-  return want != nullptr && !want->contested && !held_.contains(domain) && settings != nullptr && !settings->retire_idle;
+  return want != nullptr && !want->contested && settings != nullptr && !settings->retire_idle;
 }
 
 void Checker::pass_ended(const PassSeen& pass, const std::map<std::string, FakeTruth>& truths) {
@@ -545,10 +545,6 @@ void Checker::pass_ended(const PassSeen& pass, const std::map<std::string, FakeT
     check(pass.busy.contains(intent.domain), "I4",
           "journal entry " + std::to_string(sequence) + " (" + intent.effect + ' ' + intent.stack + ") of " + intent.domain +
               " has no outcome after the pass");
-  // While the control repository is back nothing but repair happens: not even being needed is written down.
-  held_.clear();
-  for (const auto& [domain, truth] : truths)
-    if (truth.claim && truth.claim->control_commit > desired_->control_commit) held_.insert(domain);
   if (wrote_)
     for (const auto& [domain, truth] : truths) note_needed(domain, truth, pass.at);
   else

@@ -133,7 +133,6 @@ class Checker {
   std::shared_ptr<const Desired> desired_;
   Duration desired_at_{};
   std::map<Where, Wanted> wanted_;
-  std::set<std::string> held_;  // domains where the control repository stands behind what was applied
   Intents intents_;
   std::uint64_t sequence_ = 0;
   Duration at_{};       // of what is being looked at

@@ -197,6 +197,20 @@ bool Outside::happen_to_operators(const Event& event) {
   }
 }
 
+namespace {
+
+/// Requests come through the balancer only, and so to nothing that it does not name.
+bool routed(const FakeTruth& truth, const std::string& stack) {
+  for (const auto& [key, route] : truth.routes)
+    for (const Backend& backend : route.backends)
+      if (backend.stack == stack && backend.percent > 0)
+        for (const Backend::Server& server : backend.servers)
+          if (server.index == 0) return true;
+  return false;
+}
+
+}  // namespace
+
 bool Outside::happen_in_worlds(const Event& event) {
   const std::string domain = domain_name(event.a);
   FakeWorld& world = worlds_.at(domain);
@@ -223,7 +237,7 @@ bool Outside::happen_in_worlds(const Event& event) {
       world.reboot();
       return true;
     case Kind::kConnect:
-      if (world.living(stack) > 0) world.connect(stack, 0, 3, seconds(1 + event.c));
+      if (routed(truths().at(domain), stack) && world.living(stack) > 0) world.connect(stack, 0, 3, seconds(1 + event.c));
       return true;
     case Kind::kForeign:
       world.add_foreign("alien-" + std::to_string(event.at.count()));
