@@ -86,6 +86,18 @@ const ObservedStack* standing_for(const Candidate& candidate, const ObservedCell
   return newest;
 }
 
+/// Whether somebody calls what Git wants here, or would once it is launched.
+bool is_awaited(const Case& c, const CallerIndex& callers, const CellKey& key) {
+  const auto found = callers.find(key);
+  if (found == callers.end()) return false;
+  const Identity& called = c.identity();
+  return std::any_of(found->second.begin(), found->second.end(), [&](const Caller& caller) {
+    const bool in_reach = caller.name_space == called.name_space || is_below(caller.name_space, called.name_space);
+    return in_reach && caller.stack != c.name && caller.version.major == called.version.major &&
+           caller.version.minor <= called.version.minor;
+  });
+}
+
 }  // namespace
 
 Provider make_provider(const CellKey& key, const Desired& desired, const Observed& observed) {
@@ -175,9 +187,11 @@ Cell make_cell(const CellKey& key, const Desired& desired, const Observed& obser
   const std::vector<Target> targets = cell.seen != nullptr ? targets_of(*cell.seen) : std::vector<Target>{};
   std::map<std::string, std::set<std::string>> called_by;
   if (const auto found = callers.find(key); found != callers.end())
-    for (const Caller& caller : found->second)
+    for (const Caller& caller : found->second) {
+      if (caller.waits) continue;
       for (const Target& target : visible(targets, caller.name_space, caller.version.major))
         if (caller.stack != target.stack) called_by[target.stack].insert(caller.stack);
+    }
 
   for (auto& [name, c] : cases) {
     c.name = name;
@@ -195,6 +209,10 @@ Cell make_cell(const CellKey& key, const Desired& desired, const Observed& obser
     c.absence_known = !cell.contested && (repository == nullptr || repository->state == RepositoryState::kCurrent);
     if (const auto found = called_by.find(name); found != called_by.end())
       c.callers.assign(found->second.begin(), found->second.end());
+    if (cell.domain != nullptr && cell.domain->retire_idle) {
+      c.awaited = c.candidate != nullptr && is_awaited(c, callers, key);
+      c.retired_idle = c.record != nullptr && c.record->tombstone && !c.awaited;
+    }
     if (const TrafficRecord* traffic = cell.traffic({key.domain, identity.name_space, key.unit, identity.version.major}))
       for (const Weight& weight : traffic->weights)
         if (weight.stack == name) c.percent = weight.percent;

@@ -33,6 +33,8 @@ struct Case {
   bool absence_known = false;        // when it is not named: its repository was read whole, so it has left Git
   std::int32_t percent = 0;          // of its service's traffic, as recorded
   std::vector<std::string> callers;  // live stacks whose calls it may get, sorted
+  bool awaited = false;       // where idle stacks retire: something that lives calls its unit, or waits to be launched until it can
+  bool retired_idle = false;  // so it stays away until somebody calls it or the domain keeps what is idle
 
   [[nodiscard]] bool wanted() const { return candidate != nullptr || stands; }
   [[nodiscard]] bool ready() const { return live && record->ready.has_value(); }
@@ -75,7 +77,7 @@ struct Cell {
   [[nodiscard]] const Case* find(const std::string& stack) const;
 };
 
-/// Makes the cell `key`. `callers` is callers_of(observed).
+/// Makes the cell `key`. `callers` is what Neighbours say.
 [[nodiscard]] Cell make_cell(const CellKey& key, const Desired& desired, const Observed& observed, const CallerIndex& callers,
                              Instant now);
 

@@ -84,9 +84,9 @@ std::optional<Obstacle> buried(const Cell&, const Case& c) {
   if (c.record == nullptr) return std::nullopt;
   if (c.record->reversed)
     return Obstacle{"reversed", "this version was reversed and is not launched again", "Git wants another one", true};
-  if (c.record->tombstone)
-    return Obstacle{"retired-idle", "retired idle: nobody called it", "Git wants another version, or the domain says `idle: keep`",
-                    false};
+  if (c.retired_idle)
+    return Obstacle{"retired-idle", "retired idle: nobody called it",
+                    "somebody calls it, Git wants another version, or the domain says `idle: keep`", false};
   return std::nullopt;
 }
 

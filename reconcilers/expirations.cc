@@ -114,7 +114,7 @@ constexpr auto kRules = std::to_array<Rule>({
        return "its repository " + c.identity().repository + " cannot be read whole: nothing of it leaves Git";
      }},
     {[](const Cell& cell, const Case& c) {
-       return c.wanted() && !(cell.domain->retire_idle && settled(cell, c.identity().name_space));
+       return c.wanted() && (c.awaited || !(cell.domain->retire_idle && settled(cell, c.identity().name_space)));
      },
      [](const Cell&, const Case&) { return std::string("Git wants it"); }},
     {[](const Cell& cell, const Case& c) {
@@ -303,7 +303,7 @@ void plan_expirations(const Cell& cell, Instant now, CellPlan& out) {
     if (c.record->removed) {
       if ((c.record->tombstone || c.record->reversed) && c.candidate == nullptr && c.absence_known)
         out.act(cell, c.identity(), Note{c.name, Fact::kTombstoneDropped}, "Git wants another version");
-      const bool stays_away = c.candidate == nullptr || c.record->tombstone || c.record->reversed;
+      const bool stays_away = c.candidate == nullptr || c.retired_idle || c.record->reversed;
       if (c.running != nullptr || (stays_away && c.observed->published)) plan_removal(cell, c, now, out);
       continue;
     }

@@ -71,13 +71,20 @@ std::set<CellKey> needs_of(const CellKey& key, const Desired& desired, const Obs
   return needs;
 }
 
+std::vector<Call> all_calls(const CellKey& key, const Desired& desired, const Observed& observed) {
+  const ObservedCell* const seen = find_in(observed.cells, key);
+  std::vector<Call> calls = seen != nullptr ? calls_of(key, *seen) : std::vector<Call>{};
+  if (const DesiredCell* const intent = find_in(desired.cells, key))
+    for (Call& call : calls_to_come(key, *intent, seen)) calls.push_back(std::move(call));
+  return calls;
+}
+
 }  // namespace
 
-/// Calls that this cell's stacks make: out of the index as they were, into it as they are.
-void Neighbours::take_calls(const CellKey& key, const Observed& after, std::set<CellKey>& concerned) {
-  const ObservedCell *was = find_in(observed_.cells, key), *is = find_in(after.cells, key);
-  const std::vector<Call> before = was != nullptr ? calls_of(key, *was) : std::vector<Call>{};
-  const std::vector<Call> now = is != nullptr ? calls_of(key, *is) : std::vector<Call>{};
+/// Calls that this cell's stacks make or will make: out of the index as they were, into it as they are.
+void Neighbours::take_calls(const CellKey& key, const Desired& desired, const Observed& observed, std::set<CellKey>& concerned) {
+  const std::vector<Call> before = all_calls(key, desired_, observed_);
+  const std::vector<Call> now = all_calls(key, desired, observed);
   if (before == now) return;
   for (const Call& call : before) {
     concerned.insert(call.to);
@@ -128,7 +135,7 @@ std::set<CellKey> Neighbours::advance(const Desired& desired, const Observed& ob
   if (!repositories.empty()) add_cells_of(repositories, desired, observed, changed);
 
   for (const CellKey& key : changed) {
-    take_calls(key, observed, concerned);
+    take_calls(key, desired, observed, concerned);
     take_needs(key, desired, observed);
   }
   for (const CellKey& key : changed)

@@ -19,11 +19,11 @@ class Neighbours {
   /// them the first time. Costs what is different.
   std::set<CellKey> advance(const Desired& desired, const Observed& observed);
 
-  /// callers_of(observed), of the last inputs.
+  /// callers_of(observed), and calls_to_come() of all cells, of the last inputs.
   [[nodiscard]] const CallerIndex& callers() const { return callers_; }
 
  private:
-  void take_calls(const CellKey& key, const Observed& after, std::set<CellKey>& concerned);
+  void take_calls(const CellKey& key, const Desired& desired, const Observed& observed, std::set<CellKey>& concerned);
   void take_needs(const CellKey& key, const Desired& desired, const Observed& observed);
 
   Desired desired_;  // without its problems

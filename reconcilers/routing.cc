@@ -58,6 +58,23 @@ std::vector<Call> calls_of(const CellKey& key, const ObservedCell& cell) {
   return calls;
 }
 
+std::vector<Call> calls_to_come(const CellKey& key, const DesiredCell& intent, const ObservedCell* seen) {
+  std::vector<Call> calls;
+  for (const DesiredStack& stack : intent.stacks) {
+    const bool was_there =
+        seen != nullptr && std::any_of(seen->stacks.begin(), seen->stacks.end(), [&](const ObservedStack& other) {
+          return other.record && other.record->identity.name_space == stack.name_space &&
+                 other.record->identity.version == stack.version;
+        });
+    if (was_there) continue;
+    for (const Dependency& dependency : stack.spec.dependencies)
+      if (dependency.unit != key.unit)
+        calls.push_back({{key.domain, dependency.unit},
+                         {key.unit + ' ' + to_string(stack.version), stack.name_space, dependency.version, true}});
+  }
+  return calls;
+}
+
 CallerIndex callers_of(const Observed& observed) {
   CallerIndex index;
   for (const auto& [key, cell] : observed.cells)

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "state/model/desired.h"
 #include "state/model/observed.h"
 
 namespace nelson {
@@ -29,11 +30,12 @@ struct Target {
 /// Of one unit, by (namespace, major, stack).
 [[nodiscard]] std::vector<Target> targets_of(const ObservedCell& cell);
 
-/// A live stack's declared dependency on a unit.
+/// A live stack's declared dependency on a unit; or that of a version that will call it once it is launched.
 struct Caller {
-  std::string stack;
+  std::string stack;  // of one that waits: "unit 1.2.0"
   std::string name_space;
   FeatureVersion version;
+  bool waits = false;
 
   auto operator<=>(const Caller&) const = default;
 };
@@ -48,6 +50,9 @@ struct Call {
 
 /// What the live stacks of a cell call, in the order of stacks and their dependencies.
 [[nodiscard]] std::vector<Call> calls_of(const CellKey& key, const ObservedCell& cell);
+
+/// What is wanted and was never there in its version will call: its first launch waits for that (semantics 2). By (stack, version).
+[[nodiscard]] std::vector<Call> calls_to_come(const CellKey& key, const DesiredCell& intent, const ObservedCell* seen);
 
 /// Every live stack's dependencies, by (domain, unit called); callers by (stack, version).
 using CallerIndex = SharedMap<CellKey, std::vector<Caller>>;

@@ -128,5 +128,41 @@ TEST(FoundBySimulation, ThatSomethingIsNeededAgainIsWrittenDownWhileChangesAreHe
   EXPECT_FALSE(world.stack("howdy", "1.0.0")->record->kept_no_longer_since);
 }
 
+TEST(FoundBySimulation, WhatWasRetiredIdleComesBackForANewCaller) {
+  World world;
+  world.settings().retire_idle = true;
+  world.want("howdy", "1.0.0");
+  world.let_pass(hours(2));
+  ASSERT_FALSE(world.lives("howdy", "1.0.0"));
+  world.want("caller", "1.0.0").spec.dependencies = {{"howdy", {1, 0}}};
+  world.let_pass(minutes(1));
+  EXPECT_TRUE(world.lives("howdy", "1.0.0"));
+  EXPECT_TRUE(world.lives("caller", "1.0.0"));
+  EXPECT_FALSE(world.stack("howdy", "1.0.0")->record->tombstone);
+  // Nobody calls the caller: both go again, one after the other, and stay away.
+  world.let_pass(hours(8));
+  EXPECT_FALSE(world.lives("caller", "1.0.0"));
+  EXPECT_FALSE(world.lives("howdy", "1.0.0"));
+}
+
+TEST(FoundBySimulation, WhatWasRetiredIdleComesBackWhenTheDomainKeepsWhatIsIdle) {
+  World world;
+  world.settings().retire_idle = true;
+  world.want("howdy", "1.0.0");
+  world.let_pass(hours(2));
+  world.settings().retire_idle = false;
+  world.let_pass(minutes(1));
+  EXPECT_TRUE(world.lives("howdy", "1.0.0"));
+}
+
+TEST(FoundBySimulation, WhatANewCallerWaitsForIsNotRetiredIdle) {
+  World world;
+  world.settings().retire_idle = true;
+  world.want("howdy", "1.0.0");
+  world.want("caller", "1.0.0").spec.dependencies = {{"howdy", {1, 0}}, {"absent", {1, 0}}};
+  world.let_pass(hours(8));
+  EXPECT_TRUE(world.lives("howdy", "1.0.0"));
+}
+
 }  // namespace
 }  // namespace nelson

@@ -577,6 +577,23 @@ void Checker::pass_ended(const PassSeen& pass, const std::map<std::string, FakeT
   }
 }
 
+bool Checker::awaited(const std::string& domain, const Wanted& want, const FakeTruth& truth) const {
+  const auto calls = [&](const std::string& name_space, const Spec& spec) {
+    return (name_space == want.name_space || above(want.name_space, name_space)) &&
+           std::any_of(spec.dependencies.begin(), spec.dependencies.end(), [&](const Dependency& dependency) {
+             return dependency.unit == want.unit && dependency.version.major == want.version.major &&
+                    dependency.version.minor <= want.version.minor;
+           });
+  };
+  for (const auto& [name, record] : truth.records)
+    if (live(record) && calls(record.identity.name_space, record.identity.spec)) return true;
+  return std::any_of(wanted_.begin(), wanted_.end(), [&](const auto& entry) {
+    const Wanted& other = entry.second;
+    return entry.first.first == domain && !truth.records.contains(entry.first.second) &&
+           calls(other.name_space, other.stack->spec) && can_be_launched(domain, other, 0);
+  });
+}
+
 bool Checker::can_be_launched(const std::string& domain, const Wanted& want, int depth) const {
   if (want.contested || depth > 8) return false;
   for (const Dependency& dependency : want.stack->spec.dependencies) {
@@ -617,8 +634,8 @@ void Checker::rest_of_wanted(const std::string& domain, const std::string& name,
                              const FakeTruth& truth) {
   const StackRecord* record = at_or_null(truth.records, name);
   if (!can_be_launched(domain, want, 0)) return;
-  // What is retired idle stays so, and its new callers wait.
-  if (settings.retire_idle && (record == nullptr || record->tombstone || record->removed)) return;
+  // What was retired idle stays away while nobody calls it (semantics 9).
+  if (settings.retire_idle && record != nullptr && record->tombstone && !awaited(domain, want, truth)) return;
   check(record != nullptr && live(*record), "I2", name + " is wanted and not launched");
   if (record == nullptr) return;
   check(record->ready.has_value(), "I2", name + " is wanted and not ready");

@@ -121,6 +121,8 @@ class Checker {
   void rest_of_domain(const std::string& domain, const DomainSettings& settings, const FakeTruth& truth);
   void rest_of_wanted(const std::string& domain, const std::string& name, const Wanted& wanted, const DomainSettings& settings,
                       const FakeTruth& truth);
+  /// Whether something that lives calls it, or something wanted that is to be launched would.
+  [[nodiscard]] bool awaited(const std::string& domain, const Wanted& wanted, const FakeTruth& truth) const;
   [[nodiscard]] bool can_be_launched(const std::string& domain, const Wanted& wanted, int depth) const;
   [[nodiscard]] bool may_stay(const std::string& domain, const StackRecord& record, const FakeTruth& truth) const;
 

@@ -238,6 +238,7 @@ bool Outside::happen_in_worlds(const Event& event) {
       return true;
     case Kind::kConnect:
       if (routed(truths().at(domain), stack) && world.living(stack) > 0) world.connect(stack, 0, 3, seconds(1 + event.c));
+      truths_.clear();
       return true;
     case Kind::kForeign:
       world.add_foreign("alien-" + std::to_string(event.at.count()));
