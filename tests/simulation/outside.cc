@@ -132,9 +132,16 @@ bool Outside::happen_in_git(const Event& event) {
   const std::string repository = repository_of(static_cast<int>(unit));
   switch (event.kind) {
     case Kind::kPush:
+      last_pushed_ = unit;
+      variant_before_ = variants_[unit];
       variants_[unit] = static_cast<int>(modulo(event.b, kVariants));
       instances_[unit] = 0;
       write_manifests(repository);
+      return true;
+    case Kind::kRevert:
+      if (variant_before_ < 0) return true;
+      std::swap(variants_[last_pushed_], variant_before_);
+      write_manifests(repository_of(static_cast<int>(last_pushed_)));
       return true;
     case Kind::kLeave:
       variants_[unit] = -1;

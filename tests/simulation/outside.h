@@ -54,7 +54,9 @@ class Outside {
   std::map<std::string, FakeTruth> truths_;  // empty when something has changed since
   bool unsettled_ = false;                   // another behaviour shows with the next advance
   std::vector<int> variants_;                // of each unit; -1 when it is declared nowhere
-  std::vector<int> instances_;               // 0: as its variant says
+  std::size_t last_pushed_ = 0;              // the unit of the last push, and what it was before
+  int variant_before_ = -1;
+  std::vector<int> instances_;  // 0: as its variant says
   std::vector<bool> disputed_;
 };
 

@@ -24,8 +24,9 @@ struct Frequency {
 
 constexpr auto kFrequencies = std::to_array<Frequency>({
     {Kind::kPush, "push", 100, 12, {9, kVariants - 1, 0}},
+    {Kind::kRevert, "revert", 70, 6, {0, 0, 0}, true},
     {Kind::kLeave, "leave", 90, 7, {9, 0, 0}},
-    {Kind::kScale, "scale", 90, 12, {9, 3, 0}},
+    {Kind::kScale, "scale", 90, 18, {9, 3, 0}},
     {Kind::kBreak, "break", 60, 4, {9, 0, 0}, true},
     {Kind::kMend, "mend", 60, 4, {9, 0, 0}},
     {Kind::kForceBack, "force-back", 50, 4, {9, 3, 0}, true},
@@ -52,10 +53,10 @@ constexpr auto kFrequencies = std::to_array<Frequency>({
     {Kind::kCutOff, "cut-off", 40, 2, {0, 0, 0}, true},
     {Kind::kLoseStore, "lose-store", 50, 4, {0, 0, 0}, true},
     {Kind::kBreakLock, "break-lock", 30, 1, {1, 0, 0}},
-    {Kind::kCall, "call", 95, 44, {0, 0, 0}},
-    {Kind::kCommit, "commit", 90, 60, {0, 0, 0}},
-    {Kind::kPart, "part", 60, 8, {1, 3, 400}, true},
-    {Kind::kStale, "stale", 70, 12, {1, 3, 6}, true},
+    {Kind::kCall, "call", 95, 56, {0, 0, 0}},
+    {Kind::kCommit, "commit", 90, 80, {0, 0, 0}},
+    {Kind::kPart, "part", 70, 22, {1, 3, 60}, true},
+    {Kind::kStale, "stale", 80, 26, {1, 3, 6}, true},
     {Kind::kHang, "hang", 70, 8, {1, 0, 120}},
     {Kind::kMissedNews, "missed-news", 60, 6, {0, 0, 0}},
 });
@@ -79,6 +80,8 @@ constexpr auto kCommitTroubles = std::to_array<CommitTrouble>({
     {CommitKind::kOutcome, CommitFault::kDiesBefore},
     {CommitKind::kOutcome, CommitFault::kDiesAfter},
     {CommitKind::kOutcome, CommitFault::kAnswerLost},
+    {CommitKind::kPass, CommitFault::kFull},  // meets what the same pass begins, which is seldom what it waits for: so thrice
+    {CommitKind::kPass, CommitFault::kFull},
     {CommitKind::kPass, CommitFault::kFull},
     {CommitKind::kPass, CommitFault::kFails},
     {CommitKind::kPass, CommitFault::kDiesAfter},
@@ -87,6 +90,9 @@ constexpr auto kCommitTroubles = std::to_array<CommitTrouble>({
     {CommitKind::kUnknown, CommitFault::kDiesBefore},
     {CommitKind::kUnknown, CommitFault::kDiesAfter},
 });
+
+/// A course is the longest that a domain is in motion, and a fault in its midst the one that the most follows from.
+const int kShift = static_cast<int>(action_index("shift"));
 
 Event event_of(const Frequency& frequency, Dice& dice) {
   Event event;
@@ -108,11 +114,16 @@ Event event_of(const Frequency& frequency, Dice& dice) {
     event.b = dice.pick(0, static_cast<int>(kActions.size()));
   } else if (event.kind == Kind::kWallJump) {
     event.a = dice.chance(50) ? event.a : -event.a;
+  } else if (event.kind == Kind::kPart && dice.chance(60)) {
+    event.b =
+        dice.pick(static_cast<int>(Part::kDiscovery), static_cast<int>(Part::kBalancer));  // others stop all that could be met
+  } else if (event.kind == Kind::kStale && dice.chance(50)) {
+    event.c = 0;  // the last version but one, in which most is as it is
   }
   // Most of what can go wrong is rare; so it waits for what is rare, too.
   if ((frequency.waits || (event.kind == Kind::kCommit && event.a == static_cast<int>(CommitKind::kPass))) && dice.chance(80))
-    event.after =
-        std::array{kAfterRetiring, kAfterScale, kAfterNews, kAfterUnkept, action}[static_cast<std::size_t>(dice.pick(0, 4))];
+    event.after = std::array{
+        kAfterRetiring, kAfterScale, kAfterNews, kAfterUnkept, action, kShift}[static_cast<std::size_t>(dice.pick(0, 5))];
   return event;
 }
 

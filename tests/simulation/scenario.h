@@ -14,6 +14,7 @@ namespace nelson::simulation {
 enum class Kind {
   // authors and hosts
   kPush,         // a: unit, b: variant
+  kRevert,       // the last push is taken back; once more does it again
   kLeave,        // a: unit
   kScale,        // a: unit, b: instances
   kBreak,        // a: repository

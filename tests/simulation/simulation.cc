@@ -16,7 +16,7 @@ using std::chrono::seconds;
 
 constexpr Duration kLate = seconds(4);
 constexpr int kPassesAtRest = 100;
-constexpr std::uint64_t kPassesADryRun = 16;
+constexpr std::uint64_t kPassesADryRun = 40;
 
 /// Does every task at once.
 class PromptWorker final : public Worker {
