@@ -10,6 +10,12 @@ namespace nelson::simulation {
 
 // What passes every call on: wrappers override the few that they change.
 
+/// `inner` behind a Wrapper, which owns it.
+template <class Wrapper, class Part, class... More>
+std::unique_ptr<Part> wrapped(std::unique_ptr<Part> inner, More&&... more) {
+  return std::make_unique<Wrapper>(std::move(inner), std::forward<More>(more)...);
+}
+
 class ForwardingStore : public Store {
  public:
   explicit ForwardingStore(std::unique_ptr<Store> inner) : inner_(std::move(inner)) {}

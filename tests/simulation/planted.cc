@@ -161,7 +161,7 @@ std::vector<PlantedBug> make_bugs() {
       {"acts on an old Git", "what Git said in the pass before is carried out", {"I7", "I3", "I14"}, acts_on_an_old_git()},
       {"removal on a partial view",
        "what did not answer counts as answered",
-       {"I3", "I8"},
+       {"I3", "I8", "I9"},
        misled([](Desired&, Observed& observed, Instant) { complete(observed); })},
       {"failure read as empty",
        "a scheduler that fails counts as one that runs nothing",

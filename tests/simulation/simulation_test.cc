@@ -14,7 +14,7 @@ namespace nelson::simulation {
 namespace {
 
 // The short form; the environment makes it longer.
-constexpr std::uint64_t kSeeds = 12;
+constexpr std::uint64_t kSeeds = 8;
 constexpr std::uint64_t kDays = 4;  // of each seed
 
 /// The figure is for this many days; a shorter run has to show its share of it.
@@ -82,8 +82,9 @@ TEST(Simulation, AFailingRunIsShrunk) {
   silence();
   const PlantedBug& bug = *std::find_if(planted_bugs().begin(), planted_bugs().end(),
                                         [](const PlantedBug& one) { return one.name == "lifetime counted from the launch"; });
-  const Scenario scenario = draw(1, 2);
-  const Outcome outcome = play(scenario, bug.rig);
+  Scenario scenario;
+  Outcome outcome;
+  for (std::uint64_t seed = 1; seed <= 100 && !outcome.violation; ++seed) outcome = play(scenario = draw(seed, 2), bug.rig);
   ASSERT_TRUE(outcome.violation);
   const Scenario least = shrink(scenario, *outcome.violation, bug.rig);
   EXPECT_LE(least.events.size(), scenario.events.size() / 4) << print(least);

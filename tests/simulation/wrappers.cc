@@ -1,5 +1,6 @@
 #include "tests/simulation/wrappers.h"
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -40,24 +41,20 @@ class SeesNoOpenIntents final : public ForwardingStore {
   Result<std::vector<JournalEntry>> open_intents() const override { return std::vector<JournalEntry>{}; }
 };
 
-class StoppingIsGone final : public ForwardingScheduler {
+/// A part whose answers are read otherwise.
+template <class Forwarding, class View>
+class ReadOtherwise final : public Forwarding {
  public:
-  using ForwardingScheduler::ForwardingScheduler;
-  Result<SchedulerView> observe() override {
-    auto view = inner_->observe();
-    if (view) erase_if(view->stacks, [](const auto& entry) { return entry.second.stopping; });
-    return view;
-  }
-};
+  using Read = std::function<Result<View>(Result<View>)>;
+  template <class Inner>
+  ReadOtherwise(std::unique_ptr<Inner> inner, Read read) : Forwarding(std::move(inner)), read_(std::move(read)) {}
+  Result<View> observe() override { return read_(this->inner_->observe()); }
 
-class FailureIsEmpty final : public ForwardingScheduler {
- public:
-  using ForwardingScheduler::ForwardingScheduler;
-  Result<SchedulerView> observe() override {
-    auto view = inner_->observe();
-    return view ? view : Result<SchedulerView>(SchedulerView{});
-  }
+ private:
+  Read read_;
 };
+using SchedulerReadOtherwise = ReadOtherwise<ForwardingScheduler, SchedulerView>;
+using MemoryReadOtherwise = ReadOtherwise<ForwardingMemory, MemoryView>;
 
 /// Records of new lives are kept back until their start has been asked for.
 using KeptBack = std::map<std::string, StackRecord>;
@@ -115,51 +112,44 @@ class GivesUp final : public ForwardingScheduler {
   std::set<std::string> given_up_;
 };
 
-class SeesEverybodys final : public ForwardingMemory {
- public:
-  using ForwardingMemory::ForwardingMemory;
-  Result<MemoryView> observe() override {
-    auto view = inner_->observe();
-    if (view) each_for_writing(view->stacks, [](const std::string&, StackRecord& record) { record.identity.owner = "ours"; });
-    return view;
-  }
-};
-
 }  // namespace
 
-std::unique_ptr<Store> intends_nothing(std::unique_ptr<Store> store) { return std::make_unique<IntendsNothing>(std::move(store)); }
-std::unique_ptr<Store> forgets_outcomes(std::unique_ptr<Store> store) {
-  return std::make_unique<ForgetsOutcomes>(std::move(store));
-}
-std::unique_ptr<Store> sees_no_open_intents(std::unique_ptr<Store> store) {
-  return std::make_unique<SeesNoOpenIntents>(std::move(store));
-}
+std::unique_ptr<Store> intends_nothing(std::unique_ptr<Store> store) { return wrapped<IntendsNothing>(std::move(store)); }
+std::unique_ptr<Store> forgets_outcomes(std::unique_ptr<Store> store) { return wrapped<ForgetsOutcomes>(std::move(store)); }
+std::unique_ptr<Store> sees_no_open_intents(std::unique_ptr<Store> store) { return wrapped<SeesNoOpenIntents>(std::move(store)); }
 
 Domain stopping_is_gone(Domain domain) {
-  domain.scheduler = std::make_unique<StoppingIsGone>(std::move(domain.scheduler));
+  domain.scheduler = wrapped<SchedulerReadOtherwise>(std::move(domain.scheduler), [](Result<SchedulerView> view) {
+    if (view) erase_if(view->stacks, [](const auto& entry) { return entry.second.stopping; });
+    return view;
+  });
   return domain;
 }
 
 Domain failure_is_empty(Domain domain) {
-  domain.scheduler = std::make_unique<FailureIsEmpty>(std::move(domain.scheduler));
+  domain.scheduler = wrapped<SchedulerReadOtherwise>(
+      std::move(domain.scheduler), [](Result<SchedulerView> view) { return view ? view : Result<SchedulerView>(SchedulerView{}); });
+  return domain;
+}
+
+Domain sees_everybodys(Domain domain) {
+  domain.memory = wrapped<MemoryReadOtherwise>(std::move(domain.memory), [](Result<MemoryView> view) {
+    if (view) each_for_writing(view->stacks, [](const std::string&, StackRecord& record) { record.identity.owner = "ours"; });
+    return view;
+  });
   return domain;
 }
 
 Domain starts_before_recording(Domain domain) {
   const auto kept = std::make_shared<KeptBack>();
   Memory& memory = *domain.memory;
-  domain.scheduler = std::make_unique<StartsFirst>(std::move(domain.scheduler), kept, memory);
-  domain.memory = std::make_unique<RecordsLate>(std::move(domain.memory), kept);
+  domain.scheduler = wrapped<StartsFirst>(std::move(domain.scheduler), kept, memory);
+  domain.memory = wrapped<RecordsLate>(std::move(domain.memory), kept);
   return domain;
 }
 
 Domain gives_up(Domain domain) {
-  domain.scheduler = std::make_unique<GivesUp>(std::move(domain.scheduler));
-  return domain;
-}
-
-Domain sees_everybodys(Domain domain) {
-  domain.memory = std::make_unique<SeesEverybodys>(std::move(domain.memory));
+  domain.scheduler = wrapped<GivesUp>(std::move(domain.scheduler));
   return domain;
 }
 
