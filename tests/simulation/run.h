@@ -189,6 +189,7 @@ class Simulation final : Disk {
   }
   void answered(const std::string& domain, Part part, bool ok) {
     const bool stale = ok && stale_.erase({domain, part}) > 0;
+    if (stale && hooks_.on_read) catches_up_ = true;
     checker_.answered(domain, part, ok, stale, outside_.now());
     auto& seen = seen_[domain];
     seen.resize(kParts);
@@ -257,6 +258,7 @@ class Simulation final : Disk {
   std::map<Meeting, Duration> meeting_until_;
   int missed_news_ = 0;
   bool calm_ = false;
+  bool catches_up_ = false;         // what answered from the past will have news: whoever waits on an old index is answered at once
   bool told_ = true;                // whether a webhook tells of what happens
   std::vector<std::string> begun_;  // by this pass
   std::uint64_t hooked_writes_ = 0;

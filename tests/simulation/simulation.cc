@@ -182,6 +182,7 @@ void Simulation::pass() {
     if (foreseen) compare(*foreseen, report);
     trace_.add(report.plan_digest, report.begun, static_cast<std::uint64_t>(outside_.now().count()));
     due_ = outside_.now() + std::max(milliseconds(20), process_->pace.after(report, process_->clock->now()));
+    if (std::exchange(catches_up_, false)) due_ = std::min(due_, outside_.now() + seconds(1));
   } catch (const ControllerDied&) {
     die();
   }
