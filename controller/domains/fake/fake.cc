@@ -133,21 +133,8 @@ class FakeMemory final : public Memory {
 
   Result<MemoryView> observe() override {
     if (const auto error = world_.broken(FakePart::kMemory)) return *error;
-    FakeWorld::SeenRecords now;
-    for (const auto& [name, kept] : world_.records_) {
-      now.stacks[name] = kept.revision;
-      if (world_.damaged_.contains(name))
-        now.view.damaged.push_back("stacks/" + name + ": damaged record");
-      else
-        now.view.stacks[name] = kept.record;
-    }
-    for (const auto& [key, kept] : world_.traffic_) {
-      now.traffic[key] = kept.revision;
-      now.view.traffic[key] = kept.record;
-    }
-    now.claim = claim_revision();
-    if (world_.claim_) now.view.claim = world_.claim_->record;
-    seen_ = world_.seen(FakePart::kMemory, world_.past_memory_, std::move(now));
+    if (!world_.as_of_ || world_.as_of_->first != world_.revision_) world_.as_of_ = {world_.revision_, all_records()};
+    seen_ = world_.seen(FakePart::kMemory, world_.past_memory_, world_.as_of_->second);
     return std::exchange(seen_.view, {});
   }
 
@@ -176,6 +163,7 @@ class FakeMemory final : public Memory {
     }
     if (!seen(seen_.traffic, key, found->second.revision)) return conflict(key.unit + ": another controller wrote this record");
     world_.traffic_.erase(found);
+    ++world_.revision_;
     seen_.traffic.erase(key);
     ++world_.counts_["drop"];
     return {};
@@ -192,6 +180,23 @@ class FakeMemory final : public Memory {
   bool holds_lock() const override { return lock_round_ != 0 && lock_round_ == world_.lock_round_ && !world_.lock_holder_.empty(); }
 
  private:
+  [[nodiscard]] FakeWorld::SeenRecords all_records() const {
+    FakeWorld::SeenRecords now;
+    for (const auto& [name, kept] : world_.records_) {
+      now.stacks[name] = kept.revision;
+      if (world_.damaged_.contains(name))
+        now.view.damaged.push_back("stacks/" + name + ": damaged record");
+      else
+        now.view.stacks[name] = kept.record;
+    }
+    for (const auto& [key, kept] : world_.traffic_) {
+      now.traffic[key] = kept.revision;
+      now.view.traffic[key] = kept.record;
+    }
+    now.claim = claim_revision();
+    if (world_.claim_) now.view.claim = world_.claim_->record;
+    return now;
+  }
   /// By a binding, because clang 14 fails to compile `claim_->revision` here.
   [[nodiscard]] std::uint64_t claim_revision() const {
     if (!world_.claim_) return 0;

@@ -109,7 +109,7 @@ class FakeWorld {
   void write_by_another(const TrafficRecord& record);
   void write_by_another(const Claim& claim);
   /// A record that cannot be read any more.
-  void damage(const std::string& stack) { damaged_.insert(stack); }
+  void damage(const std::string& stack) { damaged_.insert(stack), ++revision_; }
   /// The lock's file is gone, say: whoever held it does not hold it any more.
   void break_lock() { lock_holder_.clear(), ++lock_round_; }
 
@@ -181,7 +181,8 @@ class FakeWorld {
   std::map<TrafficKey, FakeKept<TrafficRecord>> traffic_;
   std::optional<FakeKept<Claim>> claim_;
   std::set<std::string> damaged_;
-  std::uint64_t revision_ = 0;
+  std::uint64_t revision_ = 0;                                  // goes on with every change of records, traffic, claim and damage
+  std::optional<std::pair<std::uint64_t, SeenRecords>> as_of_;  // what observing shows, made once a revision
   std::string lock_holder_;
   std::uint64_t lock_round_ = 0;
 
