@@ -120,6 +120,8 @@ Event event_of(const Frequency& frequency, Dice& dice) {
   } else if (event.kind == Kind::kStale && dice.chance(50)) {
     event.c = 0;  // the last version but one, in which most is as it is
   }
+  // Of what is done without the scheduler there is only the claim, which waits for operators to commit something.
+  if (event.kind == Kind::kPart && event.b == static_cast<int>(Part::kScheduler)) event.c += 60;
   // Most of what can go wrong is rare; so it waits for what is rare, too.
   if ((frequency.waits || (event.kind == Kind::kCommit && event.a == static_cast<int>(CommitKind::kPass))) && dice.chance(80))
     event.after = std::array{
