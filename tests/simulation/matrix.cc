@@ -59,9 +59,9 @@ const std::vector<Excluded>& excluded() {
       {Meeting::kSilentDiscovery, {"publish", "unpublish", "remove", "bury"}, "what is published is not known"},
       {Meeting::kSilentBalancer, {"serve", "unserve", "unpublish", "remove", "bury"}, "what is balanced is not known"},
       {Meeting::kControlBack,
-       {"launch", "update", "scale", "note", "shift", "drop-traffic", "serve", "unserve", "publish", "unpublish", "remove", "bury",
+       {"launch", "update", "scale", "shift", "drop-traffic", "serve", "unserve", "publish", "unpublish", "remove", "bury",
         "claim"},
-       "only repair passes while the control repository is back"},
+       "only repair passes while the control repository is back, and the note that something is needed again"},
   };
   return kExcluded;
 }
