@@ -46,8 +46,6 @@ bool behind(const TrafficRecord& record, const std::string& stack) {
   return named && (percent_of(record, stack) > 0 || share(record, record.target) != 100);
 }
 
-bool above(const std::string& ancestor, const std::string& name) { return name.starts_with(ancestor + "/"); }
-
 bool well(const Running* running, const StackRecord& record) {
   if (running == nullptr || running->stopping) return false;
   if (record.identity.spec.health_checks.empty()) return true;  // by time alone; the checker leaves that to the planner's own tests
@@ -55,12 +53,6 @@ bool well(const Running* running, const StackRecord& record) {
   for (const Instance& instance : running->instances)
     good += instance.state == InstanceState::kRunning && instance.health == Health::kPassing ? 1 : 0;
   return 2 * good > std::max(running->count, 1);
-}
-
-template <class Map>
-const typename Map::mapped_type* at_or_null(const Map& map, const typename Map::key_type& key) {
-  const auto found = map.find(key);
-  return found == map.end() ? nullptr : &found->second;
 }
 
 Duration interval_of(const TrafficShift& shift) {

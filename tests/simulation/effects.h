@@ -13,6 +13,16 @@ namespace nelson::simulation {
 
 // What goes through the controller's hands, in words of the simulation's own: nothing here knows the planner or the executor.
 
+/// The value under `key`, or null.
+template <class Map>
+const typename Map::mapped_type* at_or_null(const Map& map, const typename Map::key_type& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+/// Of namespaces.
+inline bool above(const std::string& ancestor, const std::string& name) { return name.starts_with(ancestor + "/"); }
+
 /// The kinds of action, as the journal names them.
 inline constexpr auto kActions =
     std::to_array<std::string_view>({"launch", "repair", "update", "scale", "note", "shift", "drop-traffic", "serve", "unserve",
