@@ -56,10 +56,12 @@ bool is_knowledge(const Action& action) {
   return note != nullptr && note->fact == Fact::kKeptAgain;
 }
 
-/// Somebody has to say yes first (another owner's claim, a control repository that went back): what runs is kept running, no more.
-void hold_all_but_repair(const Cell& cell, CellPlan& out) {
-  const auto dropped = std::erase_if(
-      out.actions, [](const Action& action) { return !std::holds_alternative<Repair>(action.effect) && !is_knowledge(action); });
+/// Somebody has to say yes first. A control repository that went back keeps running what runs; where another owner or address governs,
+/// nothing is done at all: a copy of a control repository is harmless.
+void hold_changes(const Cell& cell, CellPlan& out) {
+  const auto dropped = std::erase_if(out.actions, [&](const Action& action) {
+    return !cell.world->governed_here || (!std::holds_alternative<Repair>(action.effect) && !is_knowledge(action));
+  });
   if (dropped == 0) return;
   out.hold(cell, subject_identity(cell), cell.key.unit, "changes-held", cell.world->changes_held,
            "it is acknowledged in the control repository", true);
@@ -88,7 +90,7 @@ CellPlan plan_cell(const Cell& cell, Instant now) {
   plan_routes(cell, services, out);
   plan_discovery(cell, out);
   plan_expirations(cell, now, out);
-  if (!cell.world->changes_held.empty()) hold_all_but_repair(cell, out);
+  if (!cell.world->changes_held.empty()) hold_changes(cell, out);
   return out;
 }
 

@@ -82,7 +82,9 @@ Observed look(Gitsync& gitsync, const Desired& desired, std::vector<std::string>
     return gitsync.contains("control", commit, ancestor);
   };
   for (auto& [name, domain] : observed.domains) {
-    domain.changes_held = judge_claim(desired, name, domain, contains).changes_held;
+    ClaimVerdict verdict = judge_claim(desired, name, domain, contains);
+    domain.changes_held = std::move(verdict.changes_held);
+    domain.governed_here = verdict.governed_here;
     if (!domain.changes_held.empty()) unknown.push_back(domain.changes_held);
     for (const Source* source : {&domain.scheduler, &domain.memory, &domain.discovery, &domain.balancer})
       if (!source->complete && std::find(unknown.begin(), unknown.end(), source->error) == unknown.end())

@@ -117,6 +117,7 @@ void Engine::judge(Observed& observed) {
   for (auto& [name, domain] : observed.domains) {
     ClaimVerdict verdict = judge_claim(desired, name, domain, parts_.contains);
     domain.changes_held = std::move(verdict.changes_held);
+    domain.governed_here = verdict.governed_here;
     if (verdict.write) claims_[name] = *std::move(verdict.write);
     const DomainSettings& settings = desired.domains.at(name);
     if (const auto held = watch_.removals_held(std::max(settings.initial_lifetime, settings.extended_lifetime))) {

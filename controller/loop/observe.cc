@@ -206,25 +206,27 @@ ClaimVerdict judge_claim(const Desired& desired, const std::string& domain, cons
                          const Contains& contains) {
   if (!observed.memory.complete) return {};
   const Claim ours{desired.owner, desired.control_url, desired.control_commit};
-  if (!observed.claim) return {"", ours};
+  if (!observed.claim) return {"", ours, true};
   const Claim& claim = *observed.claim;
   if (claim == ours) return {};
   if (claim.owner != desired.owner)
     return {"domain " + domain + " belongs to another control repository (" + claim.control_url + ", id " + claim.owner +
                 "); give this one a domain of its own, or remove everything of the other first",
-            {}};
+            {},
+            false};
   const bool allowed = same_place(claim.control_url, desired.control_url) ||
                        std::any_of(desired.moved_from.begin(), desired.moved_from.end(),
                                    [&](const std::string& former) { return same_place(former, claim.control_url); });
   if (!allowed)
     return {"domain " + domain + " was last governed from " + claim.control_url + ", not from " + desired.control_url +
                 "; if the control repository moved, list the old address under moved_from in its owner.yml",
-            {}};
-  if (claim.control_commit == desired.control_commit || claim.control_commit.empty()) return {"", ours};
+            {},
+            false};
+  if (claim.control_commit == desired.control_commit || claim.control_commit.empty()) return {"", ours, true};
   for (const WentBack& yes : desired.went_back)
     if (yes.from == claim.control_commit) {
       const Result<bool> follows = contains(desired.control_commit, yes.to);
-      if (follows && *follows) return {"", ours};
+      if (follows && *follows) return {"", ours, true};
     }
   const Result<bool> contained = contains(desired.control_commit, claim.control_commit);
   const std::string head = desired.control_commit.substr(0, 12);
@@ -232,14 +234,16 @@ ClaimVerdict judge_claim(const Desired& desired, const std::string& domain, cons
   if (!contained)
     return {"cannot tell whether control commit " + head + " comes after " + last +
                 ", which was last applied: " + contained.error().message,
-            {}};
+            {},
+            true};
   if (!*contained)
     return {"control commit " + head + " does not contain " + last +
                 ", which was last applied (a restored backup, or a forced push); push a head that contains it (git merge " + last +
                 "), or say yes in a file of acknowledgements/: {went_back: {from: " + claim.control_commit +
                 ", to: " + desired.control_commit + "}, why: ...}",
-            {}};
-  return {"", ours};
+            {},
+            true};
+  return {"", ours, true};
 }
 
 }  // namespace nelson

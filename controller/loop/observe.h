@@ -64,6 +64,7 @@ using Contains = std::function<Result<bool>(const std::string& commit, const std
 struct ClaimVerdict {
   std::string changes_held;    // ObservedDomain::changes_held
   std::optional<Claim> write;  // to be written before anything else is done; nothing when it stands already
+  bool governed_here = true;   // ObservedDomain::governed_here
 };
 
 /// The rules of semantics 4: whose domain this is, and whether the control repository went back behind what was applied.

@@ -201,6 +201,7 @@ struct ObservedDomain {
   std::string removals_held;
   /// Why nothing but repair may happen now (another owner's claim, a control head that does not contain the last applied one).
   std::string changes_held;
+  bool governed_here = true;         // false: the claim names another owner or address, so not even repair (semantics 4)
   std::vector<std::string> foreign;  // what is not ours: reported, never touched
 
   bool operator==(const ObservedDomain&) const = default;
@@ -213,6 +214,7 @@ struct ObservedDomain {
     field("claim", self.claim);
     field("removals_held", self.removals_held);
     field("changes_held", self.changes_held);
+    field("governed_here", self.governed_here);
     field("foreign", self.foreign);
   }
 };

@@ -391,7 +391,7 @@ TEST(Fresh, AnOldMemoryOfGitRetiresNothingOfTheUnit) {
   EXPECT_FALSE(world.lives("howdy", "2.0.0"));
 }
 
-TEST(Held, AForeignClaimOrARestoredControlRepositoryLeavesOnlyRepair) {
+TEST(Held, ARestoredControlRepositoryLeavesOnlyRepair) {
   World world;
   world.want("howdy", "1.0.0");
   world.settle();
@@ -400,6 +400,17 @@ TEST(Held, AForeignClaimOrARestoredControlRepositoryLeavesOnlyRepair) {
   world.want("other", "1.0.0");
   world.stack("howdy", "1.0.0")->running.reset();
   EXPECT_EQ(lines_of(world.plan_now()), (Lines{"repair howdy 1.0.0"}));
+  EXPECT_TRUE(has(codes_of(world.plan_now()), "changes-held"));
+}
+
+TEST(Held, WhereAnotherAddressGovernsNotEvenRepairIsDone) {
+  World world;
+  world.want("howdy", "1.0.0");
+  world.settle();
+  world.observed.domains["local"].changes_held = "a copy of the control repository";
+  world.observed.domains["local"].governed_here = false;
+  world.stack("howdy", "1.0.0")->running.reset();
+  EXPECT_EQ(lines_of(world.plan_now()), Lines{});
   EXPECT_TRUE(has(codes_of(world.plan_now()), "changes-held"));
 }
 

@@ -125,10 +125,13 @@ std::optional<std::vector<std::string>> Simulation::dry_run(const Desired& desir
   Domains domains(std::move(options));
   domains.align(desired);
   Observed observed = domains.observe();
-  for (auto& [name, domain] : observed.domains)
-    domain.changes_held = judge_claim(desired, name, domain, [this](const std::string& commit, const std::string& ancestor) {
-                            return Result<bool>(outside_.git().contains(commit, ancestor));
-                          }).changes_held;
+  for (auto& [name, domain] : observed.domains) {
+    const ClaimVerdict verdict = judge_claim(desired, name, domain, [this](const std::string& commit, const std::string& ancestor) {
+      return Result<bool>(outside_.git().contains(commit, ancestor));
+    });
+    domain.changes_held = verdict.changes_held;
+    domain.governed_here = verdict.governed_here;
+  }
   std::vector<std::string> out;
   for (const Action& action : nelson::plan(desired, observed, process_->clock->now()).actions)
     out.push_back(action.cell.domain + ' ' + std::string(word_of(action.effect)) + ' ' + stack_of(action.effect));

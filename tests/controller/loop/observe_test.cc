@@ -190,6 +190,7 @@ struct ClaimCase {
   std::string held;  // part of it; "" free
   bool writes;
   Result<bool> contained = true;
+  bool governed_here = true;
 };
 
 TEST(ClaimRules, DecideWhoMayChangeADomain) {
@@ -204,8 +205,9 @@ TEST(ClaimRules, DecideWhoMayChangeADomain) {
       {"ours, at a commit that the head does not contain", Claim{"us", "file:///control", old}, "does not contain", false, false},
       {"ours, but nobody can tell", Claim{"us", "file:///control", old}, "mirror is corrupt", false,
        unavailable("mirror is corrupt")},
-      {"another owner's", Claim{"them", "file:///theirs", head}, "belongs to another control repository (file:///theirs", false},
-      {"a copy at another address", Claim{"us", "file:///original", head}, "moved_from", false},
+      {"another owner's", Claim{"them", "file:///theirs", head}, "belongs to another control repository (file:///theirs", false,
+       true, false},
+      {"a copy at another address", Claim{"us", "file:///original", head}, "moved_from", false, true, false},
       {"the same place, written as a path", Claim{"us", "/control", head}, "", true},
       {"moved, as owner.yml says", Claim{"us", "file:///old", head}, "", true},
   };
@@ -222,6 +224,7 @@ TEST(ClaimRules, DecideWhoMayChangeADomain) {
       EXPECT_EQ(verdict.changes_held, "") << c.name;
     else
       EXPECT_NE(verdict.changes_held.find(c.held), std::string::npos) << c.name << ": " << verdict.changes_held;
+    EXPECT_EQ(verdict.governed_here, c.governed_here) << c.name;
     ASSERT_EQ(verdict.write.has_value(), c.writes) << c.name;
     if (c.writes) EXPECT_EQ(*verdict.write, (Claim{"us", "file:///control", head})) << c.name;
   }
