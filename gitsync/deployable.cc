@@ -86,8 +86,9 @@ void read_tree(Reading& in, const Node& node, OutputFile& output) {
   const bool printable =
       std::none_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\\'; });
   if (!normalized || !printable) {
-    in.error(node.place, kCode, "`output.tree`: " + in_quotes(path) + " is not a folder beside the manifest or below it",
-             "write a relative path without `..`, or `.` for the manifest's own folder");
+    in.report(node.place, "ProblematicDeployable",
+              {"`output.tree`: " + in_quotes(path) + " is not a folder beside the manifest or below it"},
+              "write a relative path without `..`, or `.` for the manifest's own folder");
     return;
   }
   output.tree = std::move(*normalized);
@@ -95,8 +96,8 @@ void read_tree(Reading& in, const Node& node, OutputFile& output) {
 
 void read_command(Reading& in, const Node& node, std::vector<std::string>& out) {
   if (node.kind == NodeKind::kScalar) {
-    in.error(node.place, kCode, "`output.command` must be a list of words; it is run without a shell",
-             "write it like `command: [./serve, --port, \"80\"]`");
+    in.report(node.place, "ProblematicDeployable", {"`output.command` must be a list of words; it is run without a shell"},
+              "write it like `command: [./serve, --port, \"80\"]`");
     return;
   }
   std::vector<std::string> words;
@@ -104,12 +105,12 @@ void read_command(Reading& in, const Node& node, std::vector<std::string>& out) 
   std::size_t bytes = 0;
   for (const std::string& word : words) bytes += word.size() + 1;
   if (words.empty() || words[0].empty() || words[0].find_first_of("\n\r") != std::string::npos) {
-    in.error(node.place, kCode, "`output.command` names no program", "let its first word be the program");
+    in.report(node.place, "ProblematicDeployable", {"`output.command` names no program"}, "let its first word be the program");
   } else if (words.size() > kMaximumWords || bytes > kLongestCommand) {
-    in.error(node.place, kCode,
-             "`output.command` has " + std::to_string(words.size()) + " words and " + std::to_string(bytes) + " bytes",
-             "use at most " + std::to_string(kMaximumWords) + " words and " + std::to_string(kLongestCommand) +
-                 " bytes; put the rest into a file of the tree");
+    in.report(node.place, "ProblematicDeployable",
+              {"`output.command` has " + std::to_string(words.size()) + " words and " + std::to_string(bytes) + " bytes"},
+              "use at most " + std::to_string(kMaximumWords) + " words and " + std::to_string(kLongestCommand) +
+                  " bytes; put the rest into a file of the tree");
   } else {
     out = std::move(words);
   }
@@ -128,8 +129,8 @@ constexpr auto kOutputFields = std::to_array<Field<OutputFile>>({
        std::string image;
        if (!in.text(node, image)) return;
        if (const Status syntax = check_image(image); !syntax)
-         in.error(node.place, kCode, "`output.image`: " + syntax.error().message,
-                  "write it like `registry.example.org:5000/team/unit:1.4.2`");
+         in.report(node.place, "ProblematicDeployable", {"`output.image`: " + syntax.error().message},
+                   "write it like `registry.example.org:5000/team/unit:1.4.2`");
        else
          output.image = std::move(image);
      }},
@@ -147,8 +148,8 @@ constexpr auto kDeployableFields = std::to_array<Field<DeployableFile>>({
      [](Reading& in, const Node& node, DeployableFile& file) {
        if (!in.text(node, file.deployable.name)) return;
        if (!valid_unit_name(trimmed(file.deployable.name)))
-         in.error(node.place, kCode, "`name`: " + in_quotes(file.deployable.name) + " is not a unit's name",
-                  "write the name of a unit of the manifest");
+         in.report(node.place, "ProblematicDeployable", {"`name`: " + in_quotes(file.deployable.name) + " is not a unit's name"},
+                   "write the name of a unit of the manifest");
      }},
     {"version", When::kRequired,
      [](Reading& in, const Node& node, DeployableFile& file) {
@@ -158,7 +159,8 @@ constexpr auto kDeployableFields = std::to_array<Field<DeployableFile>>({
        if (version)
          file.deployable.version = *version;
        else
-         in.error(node.place, kCode, "`version`: " + in_quotes(text) + " is not a version", "write three numbers, such as `1.4.2`");
+         in.report(node.place, "ProblematicDeployable", {"`version`: " + in_quotes(text) + " is not a version"},
+                   "write three numbers, such as `1.4.2`");
      }},
     {"output", When::kRequired, [](Reading&, const Node& node, DeployableFile& file) { file.output = &node; }},
 });
@@ -173,11 +175,11 @@ void read_output(Reading& in, const Node& node, Deployable& deployable) {
     const Node* value = node.find(key);
     const bool given = value != nullptr && value->kind != NodeKind::kNull;
     if (wanted && !given)
-      in.error(node.place, kCode, "an output of kind " + output.kind + " needs `" + std::string(key) + "`",
-               "add `" + std::string(key) + ":`");
+      in.report(node.place, "ProblematicDeployable", {"an output of kind " + output.kind + " needs `" + std::string(key) + "`"},
+                "add `" + std::string(key) + ":`");
     if (!wanted && given)
-      in.error(value->key_place, kCode, "`output." + std::string(key) + "` does not go with kind " + output.kind,
-               "remove it, or change the kind");
+      in.report(value->key_place, "ProblematicDeployable",
+                {"`output." + std::string(key) + "` does not go with kind " + output.kind}, "remove it, or change the kind");
   };
   demand("image", is_image);
   demand("command", !is_image);
@@ -226,17 +228,21 @@ DeployableReading read_deployable(std::string_view bytes) {
   DocumentReading document = read_document(bytes, DuplicateKeys::kLastWins);
   DeployableReading reading;
   reading.problems = std::move(document.problems);
-  if (!document.root) return reading;
+  if (!document.root) {
+    attach_sources(bytes, reading.problems);
+    return reading;
+  }
   Reading in(UnknownKeys::kWarn);
   DeployableFile file;
   if (document.root->kind == NodeKind::kNull)
-    in.error(document.root->place, kCode, "the file is empty", "give it `name`, `version` and `output`");
+    in.report(document.root->place, "ProblematicDeployable", {"the file is empty"}, "give it `name`, `version` and `output`");
   else
     read_object(in, *document.root, "deployable", kDeployableFields, file);
   if (file.output != nullptr) read_output(in, *file.output, file.deployable);
   const bool valid = in.errors() == 0;
   for (Problem& problem : in.take()) reading.problems.push_back(std::move(problem));
   std::stable_sort(reading.problems.begin(), reading.problems.end());
+  attach_sources(bytes, reading.problems);
   if (valid) reading.deployable = std::move(file.deployable);
   return reading;
 }

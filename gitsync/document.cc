@@ -15,6 +15,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "gitsync/secrets.h"
+
 namespace nelson {
 namespace {
 
@@ -138,21 +140,6 @@ bool means_no_text(std::string_view text) {
   return rest.find_first_not_of("0123456789_:.") == std::string_view::npos;
 }
 
-/// What can be shown of `text`: control characters and what is no UTF-8 become '?', the end beyond `most` bytes "...".
-std::string in_one_line(std::string_view text, std::size_t most) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
-    if (at + std::max<std::size_t>(1, length) > most) return out + "...";
-    if (length == 0 || is_control(text, at, length) || static_cast<unsigned char>(text[at]) < 0x20)
-      out += '?';
-    else
-      out += text.substr(at, length);
-    at += std::max<std::size_t>(1, length);
-  }
-  return out;
-}
-
 /// How large a finished node is; what an alias to it costs.
 struct Size {
   std::uint32_t nodes = 0;
@@ -194,6 +181,7 @@ class Builder : public YAML::EventHandler {
     Node node;
     node.place = place_of(mark);
     last_scalar_ = node.place;
+    node.place.length = length_of(node.place, value);
     check_indentation(node.place);
     if (value.size() > kDocumentLimits.scalar)
       refuse(node.place, "a text of " + std::to_string(value.size()) + " bytes, at most " + std::to_string(kDocumentLimits.scalar),
@@ -263,6 +251,24 @@ class Builder : public YAML::EventHandler {
   std::string_view line_of(Place place) const {
     if (place.line == 0 || place.line > line_starts_.size()) return {};
     return text_.substr(line_starts_[place.line - 1]);
+  }
+
+  /// How much of its line a scalar takes: itself where it is written plainly, with its quotes where it has some.
+  std::uint32_t length_of(Place place, const std::string& value) const {
+    std::string_view rest = line_of(place);
+    rest.remove_prefix(std::min<std::size_t>(rest.size(), place.column > 0 ? place.column - 1 : 0));
+    if (!value.empty() && rest.starts_with(value) && value.find('\n') == std::string::npos)
+      return static_cast<std::uint32_t>(value.size());
+    if (rest.empty() || (rest[0] != '"' && rest[0] != '\'')) return 0;
+    for (std::size_t at = 1; at < rest.size() && rest[at] != '\n'; ++at) {
+      if (rest[0] == '"' && rest[at] == '\\') {
+        ++at;
+      } else if (rest[at] == rest[0]) {
+        if (rest[0] == '"' || at + 1 == rest.size() || rest[at + 1] != rest[0]) return static_cast<std::uint32_t>(at + 1);
+        ++at;
+      }
+    }
+    return 0;
   }
 
   /// Where nothing is written, yaml-cpp tells the place of what comes next; the key or the dash before it says more.
@@ -524,10 +530,46 @@ Problem problem_at(Place place, std::string_view code, std::string message, std:
   Problem problem;
   problem.line = place.line;
   problem.column = place.column;
+  problem.length = place.length;
   problem.code = code;
   problem.message = std::move(message);
   problem.way_out = std::move(way_out);
   return problem;
+}
+
+void attach_sources(std::string_view bytes, std::vector<Problem>& problems) {
+  constexpr std::size_t kLongestLine = 240;
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
+  std::uint32_t number = 1;
+  std::string_view rest = bytes;
+  for (Problem& problem : problems) {  // by place, so that one walk finds all lines
+    if (problem.line == 0) continue;
+    if (problem.line < number) {
+      number = 1;
+      rest = bytes;
+    }
+    for (; number < problem.line && !rest.empty(); ++number)
+      rest.remove_prefix(std::min(rest.size(), rest.find('\n')) + (rest.find('\n') == std::string_view::npos ? 0 : 1));
+    std::string_view line = rest.substr(0, rest.find('\n'));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    // What cannot be shown byte by byte could not be underlined either.
+    if (number != problem.line || line.size() > kLongestLine || in_one_line(line, kLongestLine) != line) continue;
+    problem.source = without_secrets(line);
+  }
+}
+
+std::string in_one_line(std::string_view text, std::size_t most) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = utf8_length(text, at);
+    if (at + std::max<std::size_t>(1, length) > most) return out + "...";
+    if (length == 0 || is_control(text, at, length) || static_cast<unsigned char>(text[at]) < 0x20)
+      out += '?';
+    else
+      out += text.substr(at, length);
+    at += std::max<std::size_t>(1, length);
+  }
+  return out;
 }
 
 std::string in_quotes(std::string_view text) { return '`' + in_one_line(text, 80) + '`'; }

@@ -14,8 +14,9 @@ namespace nelson {
 struct Place {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
+  std::uint32_t length = 0;  // bytes of the line that belong to it, for underlining; 0 where it is not known
 
-  bool operator==(const Place&) const = default;
+  bool operator==(const Place& other) const { return line == other.line && column == other.column; }
 };
 
 enum class NodeKind { kNull, kScalar, kSequence, kMapping };
@@ -61,7 +62,12 @@ struct DocumentReading {
 /// The problem `code` at `place`.
 [[nodiscard]] Problem problem_at(Place place, std::string_view code, std::string message, std::string way_out = {});
 
+/// What can be shown of `text`: control characters and what is no UTF-8 become '?', the end beyond `most` bytes "...".
+[[nodiscard]] std::string in_one_line(std::string_view text, std::size_t most);
 /// A line of text without control characters and at most 80 bytes of it, for messages: "`the text`".
 [[nodiscard]] std::string in_quotes(std::string_view text);
+
+/// Gives each problem the line of `bytes` it is in, as long as a person would read it, and with what looks like a secret as asterisks.
+void attach_sources(std::string_view bytes, std::vector<Problem>& problems);
 
 }  // namespace nelson

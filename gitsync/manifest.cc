@@ -17,20 +17,21 @@ namespace {
 // ---------------------------------------------------------------------------------------------------------------- load balancers
 
 constexpr auto kRouteFields = std::to_array<Field<ManifestRoute>>({
-    {"name", When::kOptional, kText<&ManifestRoute::name>},
+    {"name", When::kOptional, kText<&ManifestRoute::name>, [] { return shape::text(); }},
     {"destination", When::kRequired,
      [](Reading& in, const Node& node, ManifestRoute& route) {
        std::string text;
        if (!in.text(node, text)) return;
        const auto destination = parse_destination(text);
        if (!destination) {
-         in.error(node.place, "LoadError", "route destination " + in_quotes(text) + " is not of the form unit->port",
-                  "write it like `basket-api->default`");
+         in.report(node.place, "LoadError", {"route destination " + in_quotes(text) + " is not of the form unit->port"},
+                   "write it like `basket-api->default`");
          return;
        }
        route.unit = destination->unit;
        route.port = destination->port;
-     }},
+     },
+     [] { return shape::text("^\\s*(?!.*--)[A-Za-z0-9][A-Za-z0-9-]{0,39}[A-Za-z0-9]\\s*->\\s*[A-Za-z_][A-Za-z0-9_]{0,63}\\s*$"); }},
     {"expose", When::kRequired,
      [](Reading& in, const Node& node, ManifestRoute& route) {
        std::string text;
@@ -39,18 +40,18 @@ constexpr auto kRouteFields = std::to_array<Field<ManifestRoute>>({
        if (port)
          route.expose = *port;
        else
-         in.error(node.place, "LoadError", "exposed port " + port.error().message, "write it like `default->443/https`");
-     }},
+         in.report(node.place, "LoadError", {"exposed port " + port.error().message}, "write it like `default->443/https`");
+     },
+     [] { return shape::port(); }},
 });
 
 constexpr auto kLoadbalancerFields = std::to_array<Field<ManifestLoadbalancer>>({
     {"name", When::kRequired,
      [](Reading& in, const Node& node, ManifestLoadbalancer& lb) {
        if (read_simple_name(in, node, "loadbalancer.name", lb.name) && lb.name.size() > 12)
-         in.error(node.place, "InvalidLoadbalancerNameLength",
-                  "load balancer name " + in_quotes(lb.name) + " has " + std::to_string(lb.name.size()) + " characters",
-                  "use at most 12");
-     }},
+         in.report(node.place, "InvalidLoadbalancerNameLength", {lb.name, "12"});
+     },
+     [] { return shape::text("^[A-Za-z0-9-]{1,12}$"); }},
     {"routes", When::kOptional,
      [](Reading& in, const Node& node, ManifestLoadbalancer& lb) {
        read_list(in, node, [&](const Node& item) {
@@ -58,7 +59,8 @@ constexpr auto kLoadbalancerFields = std::to_array<Field<ManifestLoadbalancer>>(
          route.place = item.place;
          if (read_object(in, item, "loadbalancer.routes", kRouteFields, route)) lb.routes.push_back(std::move(route));
        });
-     }},
+     },
+     [] { return shape::list(shape_of(kRouteFields)); }},
 });
 
 void read_loadbalancers(Reading& in, const Node& node, Manifest& manifest) {
@@ -70,9 +72,11 @@ void read_loadbalancers(Reading& in, const Node& node, Manifest& manifest) {
     std::set<std::string> units;
     for (const ManifestRoute& route : lb.routes) units.insert(route.unit);
     if (in.errors() == errors_before && units.size() != 1)
-      in.error(item.place, "InvalidRouteDefinition",
-               "the routes of load balancer " + in_quotes(lb.name) + " lead to " + std::to_string(units.size()) + " units",
-               "let all its routes lead to one unit");
+      in.report(item.place, "InvalidRouteDefinition", {lb.name, std::to_string(units.size())});
+    std::set<std::uint16_t> exposed;
+    for (const ManifestRoute& route : lb.routes)
+      if (!exposed.insert(route.expose.number).second)
+        in.report(route.place, "DuplicateExposedPort", {std::to_string(route.expose.number), lb.name});
     manifest.loadbalancers.push_back(std::move(lb));
   });
   check_duplicates(in, "load balancer", manifest.loadbalancers);
@@ -101,9 +105,11 @@ constexpr auto kUnitReferenceFields = std::to_array<Field<UnitReferenceDraft>>({
      [](Reading& in, const Node& node, UnitReferenceDraft& draft) {
        in.text(node, draft.unit);
        draft.place = node.place;
-     }},
+     },
+     [] { return shape::text(); }},
     {"plans", When::kOptional,
-     [](Reading& in, const Node& node, UnitReferenceDraft& draft) { read_plan_names(in, node, draft.plans, draft.plan_places); }},
+     [](Reading& in, const Node& node, UnitReferenceDraft& draft) { read_plan_names(in, node, draft.plans, draft.plan_places); },
+     [] { return shape::list(shape::text()); }},
 });
 
 struct LoadbalancerReferenceDraft {
@@ -117,14 +123,16 @@ constexpr auto kLoadbalancerReferenceFields = std::to_array<Field<LoadbalancerRe
      [](Reading& in, const Node& node, LoadbalancerReferenceDraft& draft) {
        in.text(node, draft.name);
        draft.place = node.place;
-     }},
+     },
+     [] { return shape::text(); }},
     {"plan", When::kOptional,
      [](Reading& in, const Node& node, LoadbalancerReferenceDraft& draft) {
        std::string plan;
        if (!in.text(node, plan)) return;
        draft.plan = std::move(plan);
        draft.plan_place = node.place;
-     }},
+     },
+     [] { return shape::text(); }},
 });
 
 struct NamespaceDraft {
@@ -136,22 +144,31 @@ struct NamespaceDraft {
   Place place;
 };
 
+std::string reason_against(std::string_view name) {
+  const auto fits = [](char c) { return is_lower(c) || c == '-' || c == '/'; };
+  if (name.size() < 2) return "it has less than 2 characters";
+  if (name.size() > kLongestName) return "it has more than " + std::to_string(kLongestName) + " characters";
+  if (const auto* const bad = std::find_if_not(name.begin(), name.end(), fits); bad != name.end())
+    return "it holds " + in_quotes(name.substr(static_cast<std::size_t>(bad - name.begin()), 1));
+  return name.find("//") != std::string_view::npos ? "a part of it is empty" : "it does not begin and end with a letter";
+}
+
 constexpr auto kNamespaceFields = std::to_array<Field<NamespaceDraft>>({
     {"name", When::kRequired,
      [](Reading& in, const Node& node, NamespaceDraft& draft) {
        if (!in.text(node, draft.name)) return;
        if (!valid_namespace(draft.name) || draft.name.size() > kLongestName)
-         in.error(node.place, "InvalidNamespace", in_quotes(draft.name) + " is not a namespace",
-                  "use lower-case letters and hyphens, `/` between parts, a letter at both ends, at most " +
-                      std::to_string(kLongestName) + " characters");
-     }},
+         in.report(node.place, "InvalidNamespace", {draft.name, reason_against(draft.name)});
+     },
+     [] { return shape::text("^(?!.*//)[a-z][a-z/-]*[a-z]$", kLongestName); }},
     {"units", When::kRequired,
      [](Reading& in, const Node& node, NamespaceDraft& draft) {
        read_list(in, node, [&](const Node& item) {
          UnitReferenceDraft reference;
          if (read_object(in, item, "namespace.units", kUnitReferenceFields, reference)) draft.units.push_back(std::move(reference));
        });
-     }},
+     },
+     [] { return shape::list(shape_of(kUnitReferenceFields)); }},
     {"loadbalancers", When::kOptional,
      [](Reading& in, const Node& node, NamespaceDraft& draft) {
        read_list(in, node, [&](const Node& item) {
@@ -159,17 +176,19 @@ constexpr auto kNamespaceFields = std::to_array<Field<NamespaceDraft>>({
          if (read_object(in, item, "namespace.loadbalancers", kLoadbalancerReferenceFields, reference))
            draft.loadbalancers.push_back(std::move(reference));
        });
-     }},
+     },
+     [] { return shape::list(shape_of(kLoadbalancerReferenceFields)); }},
     {"plans", When::kOptional,
-     [](Reading& in, const Node& node, NamespaceDraft& draft) { read_plan_names(in, node, draft.plans, draft.plan_places); }},
+     [](Reading& in, const Node& node, NamespaceDraft& draft) { read_plan_names(in, node, draft.plans, draft.plan_places); },
+     [] { return shape::list(shape::text()); }},
 });
 
 struct TargetsDraft {
   std::vector<std::string> only, except;
 };
 constexpr auto kTargetFields = std::to_array<Field<TargetsDraft>>({
-    {"only", When::kOptional, kTexts<&TargetsDraft::only>},
-    {"except", When::kOptional, kTexts<&TargetsDraft::except>},
+    {"only", When::kOptional, kTexts<&TargetsDraft::only>, [] { return shape::list(shape::text()); }},
+    {"except", When::kOptional, kTexts<&TargetsDraft::except>, [] { return shape::list(shape::text()); }},
 });
 
 constexpr auto kEmailFields = std::to_array<Field<Manifest>>({
@@ -181,17 +200,20 @@ constexpr auto kEmailFields = std::to_array<Field<Manifest>>({
          if (is_email(address))
            manifest.email_recipients.push_back(std::move(address));
          else
-           in.error(item.place, "InvalidEmail", in_quotes(address) + " is not an e-mail address",
-                    "write it like `ops@example.org`");
+           in.report(item.place, "InvalidEmail", {address});
        });
-     }},
+     },
+     [] { return shape::list(shape::text("^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\\.[A-Za-z]{2,4}$")); }},
 });
-constexpr auto kSlackFields = std::to_array<Field<Manifest>>({{"channels", When::kOptional, kTexts<&Manifest::slack_channels>}});
+constexpr auto kSlackFields = std::to_array<Field<Manifest>>(
+    {{"channels", When::kOptional, kTexts<&Manifest::slack_channels>, [] { return shape::list(shape::text()); }}});
 constexpr auto kNotificationFields = std::to_array<Field<Manifest>>({
     {"email", When::kOptional,
-     [](Reading& in, const Node& node, Manifest& m) { read_object(in, node, "notifications.email", kEmailFields, m); }},
+     [](Reading& in, const Node& node, Manifest& m) { read_object(in, node, "notifications.email", kEmailFields, m); },
+     [] { return shape_of(kEmailFields); }},
     {"slack", When::kOptional,
-     [](Reading& in, const Node& node, Manifest& m) { read_object(in, node, "notifications.slack", kSlackFields, m); }},
+     [](Reading& in, const Node& node, Manifest& m) { read_object(in, node, "notifications.slack", kSlackFields, m); },
+     [] { return shape_of(kSlackFields); }},
 });
 
 // ---------------------------------------------------------------------------------------------------------------- the whole file
@@ -205,8 +227,10 @@ struct Draft {
 };
 
 constexpr auto kManifestFields = std::to_array<Field<Draft>>({
-    {"units", When::kRequired, [](Reading& in, const Node& node, Draft& draft) { read_units(in, node, draft.manifest.units); }},
-    {"plans", When::kOptional, [](Reading& in, const Node& node, Draft& draft) { read_plans(in, node, draft.manifest.plans); }},
+    {"units", When::kRequired, [](Reading& in, const Node& node, Draft& draft) { read_units(in, node, draft.manifest.units); },
+     [] { return shape::list(units_shape(), kMaximumUnits); }},
+    {"plans", When::kOptional, [](Reading& in, const Node& node, Draft& draft) { read_plans(in, node, draft.manifest.plans); },
+     [] { return shape::list(plans_shape(), kMaximumPlans); }},
     {"namespaces", When::kRequired,
      [](Reading& in, const Node& node, Draft& draft) {
        check_count(in, node, "namespaces", kMaximumNamespaces);
@@ -217,23 +241,27 @@ constexpr auto kManifestFields = std::to_array<Field<Draft>>({
          draft.namespaces.push_back(std::move(space));
        });
        check_duplicates(in, "namespace", draft.namespaces);
-     }},
+     },
+     [] { return shape::list(shape_of(kNamespaceFields), kMaximumNamespaces); }},
     {"loadbalancers", When::kOptional,
-     [](Reading& in, const Node& node, Draft& draft) { read_loadbalancers(in, node, draft.manifest); }},
-    {"domains", When::kOptional, [](Reading&, const Node& node, Draft& draft) { draft.domains = &node; }},
-    {"datacenters", When::kOptional, [](Reading&, const Node& node, Draft& draft) { draft.datacenters = &node; }},
+     [](Reading& in, const Node& node, Draft& draft) { read_loadbalancers(in, node, draft.manifest); },
+     [] { return shape::list(shape_of(kLoadbalancerFields)); }},
+    {"domains", When::kOptional, [](Reading&, const Node& node, Draft& draft) { draft.domains = &node; },
+     [] { return shape_of(kTargetFields); }},
+    {"datacenters", When::kOptional, [](Reading&, const Node& node, Draft& draft) { draft.datacenters = &node; },
+     [] { return shape_of(kTargetFields); }},
     {"notifications", When::kOptional,
      [](Reading& in, const Node& node, Draft& draft) {
        read_object(in, node, "notifications", kNotificationFields, draft.manifest);
-     }},
+     },
+     [] { return shape_of(kNotificationFields); }},
 });
 
 ManifestTargets read_targets(Reading& in, const Node& node, std::string_view label) {
   TargetsDraft draft;
   read_object(in, node, label, kTargetFields, draft);
   if (!draft.only.empty() && !draft.except.empty()) {
-    in.warning(node.place, "IgnoredTargets", "both `only` and `except` are given, so that neither counts: all domains are meant",
-               "keep one of them");
+    in.report(node.place, "IgnoredTargets", {});
     return {};
   }
   if (!draft.only.empty()) return {ManifestTargets::Kind::kOnly, std::move(draft.only)};
@@ -248,8 +276,7 @@ void resolve_targets(Reading& in, Draft& draft) {
   if (draft.domains == nullptr) {
     draft.manifest.targets = std::move(targets);
   } else if (targets.kind != draft.manifest.targets.kind || targets.names != draft.manifest.targets.names) {
-    in.error(draft.datacenters->key_place, "AmbiguousTargets",
-             "`domains` and `datacenters` are two words for one thing and say different things", "keep `domains`");
+    in.report(draft.datacenters->key_place, "AmbiguousTargets", {});
   }
 }
 
@@ -260,15 +287,15 @@ std::vector<std::string> names_of(const std::vector<T>& objects) {
   return names;
 }
 
-std::string suggestion(std::string_view word, const std::vector<std::string>& names, std::string_view otherwise) {
+/// The name that was probably meant; "" leaves the word to the table.
+std::string suggestion(std::string_view word, const std::vector<std::string>& names) {
   const auto near = nearest(word, names);
-  return near ? "did you mean `" + *near + "`?" : std::string(otherwise);
+  return near ? "did you mean `" + *near + "`?" : std::string();
 }
 
 bool known_plan(Reading& in, const Manifest& manifest, std::string_view name, Place place) {
   if (manifest.plan(name) != nullptr) return true;
-  in.error(place, "UnknownPlanRef", in_quotes(name) + " is not declared under `plans`",
-           suggestion(name, names_of(manifest.plans), "declare it under `plans`"));
+  in.report(place, "UnknownPlanRef", {std::string(name)}, suggestion(name, names_of(manifest.plans)));
   return false;
 }
 
@@ -288,34 +315,26 @@ void check_pair(Reading& in, const ManifestUnit& unit, const ManifestPlan& plan,
   for (const std::string& opt_out : plan.alert_opt_outs) {
     const bool known =
         std::any_of(unit.alerts.begin(), unit.alerts.end(), [&](const ManifestRule& alert) { return alert.name == opt_out; });
-    if (!known)
-      in.error(at, "UnknownAlertOptOutRef",
-               "plan " + in_quotes(plan.name) + " opts out of " + in_quotes(opt_out) + ", which is no alert of unit " +
-                   in_quotes(unit.name),
-               suggestion(opt_out, names_of(unit.alerts), "name an alert of the unit in snake case"));
+    if (!known) in.report(at, "UnknownAlertOptOutRef", {unit.name, opt_out, plan.name}, suggestion(opt_out, names_of(unit.alerts)));
   }
-  for (const HealthCheck& check : plan.health_checks) {
+  for (std::size_t i = 0; i < plan.health_checks.size(); ++i) {
+    const HealthCheck& check = plan.health_checks[i];
+    if (check.protocol != Protocol::kTcp && check.path.empty())
+      in.report(plan.check_places[i], "MissingHealthCheckPath", {std::string(name_of(check.protocol)), check.name});
     const bool known = std::any_of(unit.ports.begin(), unit.ports.end(), [&](const Port& port) { return port.name == check.port; });
     if (!known)
-      in.error(at, "UnknownPortRef",
-               "health check " + in_quotes(check.name) + " of plan " + in_quotes(plan.name) + " names port " +
-                   in_quotes(check.port) + ", which unit " + in_quotes(unit.name) + " does not have",
-               suggestion(check.port, names_of(unit.ports), "declare the port, or remove the check"));
+      in.report(at, "UnknownPortRef", {check.port, unit.name, check.name, plan.name}, suggestion(check.port, names_of(unit.ports)));
   }
   for (const ManifestResource& resource : unit.resources) {
     const bool linked =
         std::any_of(plan.resources.begin(), plan.resources.end(), [&](const auto& link) { return link.first == resource.name; });
-    if (!linked)
-      in.error(at, "MissingResourceReference",
-               "plan " + in_quotes(plan.name) + " says nothing of resource " + in_quotes(resource.name) + " of unit " +
-                   in_quotes(unit.name),
-               "add `{ref: " + resource.name + ", uri: ...}` to the plan's resources");
+    if (!linked) in.report(at, "MissingResourceReference", {resource.name, plan.name, unit.name});
   }
   const bool periodic = !plan.schedule.empty() || !unit.schedule.empty();
   if (periodic && plan.traffic_shift)
-    in.error(at, "PeriodicUnitWithTrafficShift",
-             "unit " + in_quotes(unit.name) + " with plan " + in_quotes(plan.name) + " has both a schedule and a traffic shift",
-             "remove one of them");
+    in.report(at, "PeriodicUnitWithTrafficShift", {unit.name, plan.name});
+  else if (plan.traffic_shift && unit.ports.empty())
+    in.report(at, "ShiftWithoutTraffic", {unit.name, plan.name});
   in.unit.clear();
 }
 
@@ -342,13 +361,10 @@ class NamespaceResolver {
     return out;
   }
 
-  [[nodiscard]] const std::set<std::string>& used_plans() const { return used_plans_; }
-
  private:
   bool known_unit(const UnitReferenceDraft& reference) {
     if (manifest_.unit(reference.unit) != nullptr) return true;
-    in_.error(reference.place, "UnknownUnitRef", in_quotes(reference.unit) + " is not declared under `units`",
-              suggestion(reference.unit, names_of(manifest_.units), "declare it under `units`"));
+    in_.report(reference.place, "UnknownUnitRef", {reference.unit}, suggestion(reference.unit, names_of(manifest_.units)));
     return false;
   }
 
@@ -362,7 +378,6 @@ class NamespaceResolver {
   }
 
   void check(const ManifestUnitReference& reference, const std::string& plan) {
-    used_plans_.insert(plan);
     if (checked_.emplace(reference.unit, plan).second)
       check_pair(in_, *manifest_.unit(reference.unit), *manifest_.plan(plan), reference.place);
   }
@@ -370,21 +385,16 @@ class NamespaceResolver {
   void add_loadbalancer(const LoadbalancerReferenceDraft& reference, ManifestNamespace& out) {
     const std::vector<std::string> names = names_of(manifest_.loadbalancers);
     if (std::find(names.begin(), names.end(), reference.name) == names.end()) {
-      in_.error(reference.place, "UnknownLoadbalancerRef", in_quotes(reference.name) + " is not declared under `loadbalancers`",
-                suggestion(reference.name, names, "declare it under `loadbalancers`"));
+      in_.report(reference.place, "UnknownLoadbalancerRef", {reference.name}, suggestion(reference.name, names));
       return;
     }
-    if (reference.plan) {
-      if (!known_plan(in_, manifest_, *reference.plan, reference.plan_place)) return;
-      used_plans_.insert(*reference.plan);
-    }
+    if (reference.plan && !known_plan(in_, manifest_, *reference.plan, reference.plan_place)) return;
     out.loadbalancers.emplace_back(reference.name, reference.plan);
   }
 
   Reading& in_;
   const Manifest& manifest_;
   std::set<std::pair<std::string, std::string>> checked_;
-  std::set<std::string> used_plans_;
 };
 
 void check_routes(Reading& in, const Manifest& manifest) {
@@ -394,42 +404,14 @@ void check_routes(Reading& in, const Manifest& manifest) {
       const bool known = unit != nullptr && std::any_of(unit->ports.begin(), unit->ports.end(),
                                                         [&](const Port& port) { return port.name == route.port; });
       if (known) continue;
-      in.error(route.place, "UnknownBackendDestination",
-               in_quotes(route.unit + "->" + route.port) + " is no port of a unit of this manifest",
-               unit == nullptr ? suggestion(route.unit, names_of(manifest.units), "name a unit of this manifest")
-                               : suggestion(route.port, names_of(unit->ports), "name a port of the unit"));
+      in.report(route.place, "UnknownBackendDestination", {route.unit + "->" + route.port},
+                unit == nullptr ? suggestion(route.unit, names_of(manifest.units)) : suggestion(route.port, names_of(unit->ports)));
     }
-}
-
-/// Honest about what is read but changes nothing yet.
-void warn_of_the_unused(Reading& in, const Manifest& manifest, const Node& root) {
-  const auto warn = [&](bool present, std::string_view what, Place place) {
-    if (present)
-      in.warning(place, "WithoutEffect", std::string(what) + " is checked, but has no effect in this version", "nothing to do");
-  };
-  const auto key_place = [&](std::string_view key) { return root.find(key) == nullptr ? root.place : root.find(key)->key_place; };
-  warn(!manifest.loadbalancers.empty(), "`loadbalancers`", key_place("loadbalancers"));
-  warn(!manifest.email_recipients.empty() || !manifest.slack_channels.empty(), "`notifications`", key_place("notifications"));
-  for (const ManifestUnit& unit : manifest.units) {
-    in.unit = unit.name;
-    warn(!unit.alerts.empty() || !unit.rules.empty(), "`alerting`", unit.place);
-    warn(!unit.resources.empty(), "`resources`", unit.place);
-    warn(unit.workflow.has_value(), "`workflow`", unit.place);
-    in.unit.clear();
-  }
-  for (const ManifestPlan& plan : manifest.plans) {
-    warn(!plan.volumes.empty(), "`volumes`", plan.place);
-    warn(!plan.constraints.empty(), "`constraints`", plan.place);
-    warn(plan.workflow.has_value(), "`workflow`", plan.place);
-  }
 }
 
 void check_amplification(Reading& in, const Manifest& manifest, Place place) {
   const std::size_t stacks = stacks_per_domain(manifest);
-  if (stacks > kMaximumStacks)
-    in.error(place, "TooManyStacks",
-             "expands to " + std::to_string(stacks) + " stacks in each domain, limit " + std::to_string(kMaximumStacks),
-             "name fewer plans per unit, or split the manifest");
+  if (stacks > kMaximumStacks) in.report(place, "TooManyStacks", {std::to_string(stacks), std::to_string(kMaximumStacks)});
 }
 
 void resolve_references(Reading& in, Draft& draft, const Node& root) {
@@ -439,12 +421,7 @@ void resolve_references(Reading& in, Draft& draft, const Node& root) {
   check_routes(in, manifest);
   check_amplification(in, manifest, root.place);
   // Advice is for files that work; beside errors it would only hide them.
-  if (in.errors() > 0) return;
-  for (const ManifestPlan& plan : manifest.plans)
-    if (resolver.used_plans().count(plan.name) == 0 && !plan.name.empty())
-      in.warning(plan.place, "UnusedPlan", "no namespace uses plan " + in_quotes(plan.name),
-                 "remove it, or name it in a namespace");
-  warn_of_the_unused(in, manifest, root);
+  if (in.errors() == 0) advise(in, manifest, root);
 }
 
 std::int64_t rounded_up_to_one(double value) { return std::max<std::int64_t>(1, std::llround(value)); }
@@ -486,18 +463,23 @@ const ManifestNamespace* Manifest::name_space(std::string_view name) const {
   return found == namespaces.end() ? nullptr : &*found;
 }
 
+Shape manifest_shape() { return shape_of(kManifestFields); }
+
 ManifestReading read_manifest(std::string_view bytes) {
   DocumentReading document = read_document(bytes, DuplicateKeys::kLastWins);
   ManifestReading reading;
   reading.problems = std::move(document.problems);
-  if (!document.root) return reading;
+  if (!document.root) {
+    attach_sources(bytes, reading.problems);
+    return reading;
+  }
   Reading in(UnknownKeys::kWarn);
   Draft draft;
   const Node& root = *document.root;
   if (root.kind == NodeKind::kNull)
-    in.error(root.place, "LoadError", "the file is empty", "declare `units` and `namespaces`");
+    in.report(root.place, "LoadError", {"the file is empty"}, "declare `units` and `namespaces`");
   else if (root.kind != NodeKind::kMapping)
-    in.error(root.place, "LoadError", "the file must be a mapping", "begin with `units:`");
+    in.report(root.place, "LoadError", {"the file must be a mapping"}, "begin with `units:`");
   else
     read_object(in, root, "manifest", kManifestFields, draft);
   resolve_targets(in, draft);
@@ -505,6 +487,7 @@ ManifestReading read_manifest(std::string_view bytes) {
   const bool valid = in.errors() == 0;
   for (Problem& problem : in.take()) reading.problems.push_back(std::move(problem));
   std::stable_sort(reading.problems.begin(), reading.problems.end());
+  attach_sources(bytes, reading.problems);
   if (valid) reading.manifest = std::move(draft.manifest);
   return reading;
 }

@@ -25,9 +25,10 @@ struct ManifestResource {
 /// An alert (name in snake case) or a recording rule (name as written).
 struct ManifestRule {
   std::string name;
-  std::string expression;  // alerts: the 1.x text from `IF` on (key `expression`), or the bare one (key `expr`) with what follows
+  std::string expression;  // bare, in the present dialect
   std::string hold_for;
   std::vector<std::pair<std::string, std::string>> labels, annotations;
+  Place place;
 };
 
 enum class WorkflowKind { kMagnetar, kCanopus, kPulsar };
@@ -80,6 +81,7 @@ struct ManifestPlan {
   std::vector<EnvironmentVariable> environment;
   std::vector<std::string> alert_opt_outs;
   std::vector<HealthCheck> health_checks;
+  std::vector<Place> check_places;
   std::vector<std::pair<std::string, std::string>> resources;  // (ref, uri), each ref once
   std::string schedule;                                        // normalized, "" is none
   std::string timezone;

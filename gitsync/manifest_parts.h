@@ -46,6 +46,14 @@ void read_workflow(Reading& in, const Node& node, std::optional<Workflow>& out);
 void read_units(Reading& in, const Node& node, std::vector<ManifestUnit>& out);
 void read_plans(Reading& in, const Node& node, std::vector<ManifestPlan>& out);
 
+/// The warnings of a manifest without errors that take the whole of it.
+void advise(Reading& in, const Manifest& manifest, const Node& root);
+
+/// What a schema says of the parts.
+[[nodiscard]] Shape units_shape();
+[[nodiscard]] Shape plans_shape();
+[[nodiscard]] Shape workflow_shape();
+
 /// Where an object's name stands, else the object.
 [[nodiscard]] Place name_place(const Node& object);
 /// Reports more than `most` items.
@@ -58,11 +66,7 @@ void check_duplicates(Reading& in, std::string_view kind, const std::vector<T>& 
   for (const T& object : objects) {
     if (object.name.empty()) continue;
     const auto [first, fresh] = seen.emplace(object.name, object.place);
-    if (!fresh)
-      in.error(object.place, "DuplicateName",
-               std::string(kind) + " " + in_quotes(object.name) + " is declared twice, first in line " +
-                   std::to_string(first->second.line),
-               "rename or remove one of them");
+    if (!fresh) in.report(object.place, "DuplicateName", {std::string(kind), object.name, std::to_string(first->second.line)});
   }
 }
 

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "gitsync/characters.h"
 #include "gitsync/manifest_parts.h"
+#include "gitsync/secrets.h"
 
 namespace nelson {
 namespace {
@@ -12,6 +14,15 @@ namespace {
 constexpr std::size_t kMaximumEnvironment = 200;
 constexpr std::size_t kLongestVariable = 4096;
 constexpr std::size_t kLongestPath = 2048;
+
+/// One of the two resources: the limit below its bound, the request within the limit.
+struct Amounts {
+  std::string_view name;
+  std::int64_t bound;
+  CodeName invalid, missing_limit, invalid_bound;
+};
+constexpr Amounts kCpu{"cpu", 100, "InvalidCPU", "MissingCPULimit", "InvalidCPUBound"};
+constexpr Amounts kMemory{"memory", 50'000, "InvalidMemory", "MissingMemoryLimit", "InvalidMemoryBound"};
 
 /// A limit or a request: not above zero is unset.
 void read_amount(Reading& in, const Node& node, std::optional<double>& out) {
@@ -21,7 +32,7 @@ void read_amount(Reading& in, const Node& node, std::optional<double>& out) {
     out = value;
     return;
   }
-  in.warning(node.place, "IgnoredValue", "`" + in.path() + "` is not above 0 and so means nothing", "remove the key");
+  in.report(node.place, "IgnoredValue", {in.path(), node.text});
 }
 
 constexpr auto kInstancesFields = std::to_array<Field<ManifestPlan>>({
@@ -32,17 +43,18 @@ constexpr auto kInstancesFields = std::to_array<Field<ManifestPlan>>({
        plan.instances_place = node.place;
        plan.instances.reset();
        if (desired <= 0)
-         in.warning(node.place, "IgnoredValue", "`plan.instances.desired` is not above 0 and so means nothing", "remove the key");
+         in.report(node.place, "IgnoredValue", {in.path(), node.text});
        else if (desired >= 5000)
-         in.error(node.place, "InvalidInstances", std::to_string(desired) + " instances", "ask for less than 5000");
+         in.report(node.place, "InvalidInstances", {std::to_string(desired)});
        else
          plan.instances = desired;
-     }},
+     },
+     [] { return shape::whole(-2147483648, 4999); }},
 });
 
 void read_instances(Reading& in, const Node& node, ManifestPlan& plan) {
   if (node.kind != NodeKind::kMapping) {
-    in.error(node.place, "LoadError", "`plan.instances` must be a mapping", "write `instances: {desired: 2}`");
+    in.report(node.place, "LoadError", {"`plan.instances` must be a mapping"}, "write `instances: {desired: 2}`");
     return;
   }
   plan.instances = 1;
@@ -50,30 +62,33 @@ void read_instances(Reading& in, const Node& node, ManifestPlan& plan) {
   read_object(in, node, "plan.instances", kInstancesFields, plan);
 }
 
-void add_variable(Reading& in, Place place, EnvironmentVariable variable, std::vector<EnvironmentVariable>& out) {
+void add_variable(Reading& in, Place place, EnvironmentVariable variable, std::set<std::string>& names,
+                  std::vector<EnvironmentVariable>& out) {
   if (variable.name.empty()) {
-    in.warning(place, "DiscardedEnvironment",
-               "environment entry " + in_quotes(variable.name + "=" + variable.value) + " has no name and is left out",
-               "write `NAME=value`");
+    in.report(place, "DiscardedEnvironment", {"=" + variable.value, "has no name"});
     return;
   }
   if (variable.name.size() + variable.value.size() > kLongestVariable) {
-    in.error(place, "InvalidEnvironment",
-             "environment variable " + in_quotes(variable.name) + " is longer than " + std::to_string(kLongestVariable) + " bytes",
-             "shorten it, or put it into a file of the tree");
+    in.report(
+        place, "InvalidEnvironment",
+        {"environment variable " + in_quotes(variable.name) + " is longer than " + std::to_string(kLongestVariable) + " bytes"});
     return;
   }
+  if (looks_secret(variable.name, variable.value)) in.report(place, "SecretInEnvironment", {variable.name});
+  if (variable.name.starts_with("NELSON_")) in.report(place, "ReservedEnvironment", {variable.name});
+  if (!names.insert(variable.name).second) in.report(place, "DuplicateEnvironment", {variable.name});
   out.push_back(std::move(variable));
 }
 
 void read_environment(Reading& in, const Node& node, std::vector<EnvironmentVariable>& out) {
+  std::set<std::string> names;
   if (node.kind == NodeKind::kMapping) {
     for (const Node& entry : node.children) {
       std::string value;
       if (entry.key.find('=') != std::string::npos)
-        in.error(entry.key_place, "InvalidEnvironment", "the name " + in_quotes(entry.key) + " contains `=`", "remove it");
+        in.report(entry.key_place, "InvalidEnvironment", {"the name " + in_quotes(entry.key) + " contains `=`"}, "remove it");
       else if (entry.kind == NodeKind::kNull || in.text(entry, value))
-        add_variable(in, entry.key_place, {entry.key, value}, out);
+        add_variable(in, entry.key_place, {entry.key, value}, names, out);
     }
   } else {
     read_list(in, node, [&](const Node& item) {
@@ -81,15 +96,14 @@ void read_environment(Reading& in, const Node& node, std::vector<EnvironmentVari
       if (!in.text(item, text)) return;
       const std::size_t equals = text.find('=');
       if (equals == std::string::npos)
-        in.warning(item.place, "DiscardedEnvironment", "environment entry " + in_quotes(text) + " has no `=` and is left out",
-                   "write `NAME=value`");
+        in.report(item.place, "DiscardedEnvironment", {text, "has no `=`"});
       else
-        add_variable(in, item.place, {text.substr(0, equals), text.substr(equals + 1)}, out);
+        add_variable(in, item.place, {text.substr(0, equals), text.substr(equals + 1)}, names, out);
     });
   }
   if (out.size() > kMaximumEnvironment)
-    in.error(node.place, "InvalidEnvironment", std::to_string(out.size()) + " environment variables",
-             "use at most " + std::to_string(kMaximumEnvironment));
+    in.report(node.place, "InvalidEnvironment", {std::to_string(out.size()) + " environment variables"},
+              "use at most " + std::to_string(kMaximumEnvironment));
 }
 
 /// A path of the unit itself: visible ASCII, no host before it.
@@ -99,9 +113,7 @@ void read_check_path(Reading& in, const Node& node, std::string& out) {
   const bool visible = std::all_of(path.begin(), path.end(), [](char c) { return c > 0x20 && c < 0x7F; });
   const bool has_host = path.starts_with("//") || path.substr(0, path.find('?')).find("://") != std::string::npos;
   if (path.empty() || !visible || has_host || path.size() > kLongestPath) {
-    in.error(
-        node.place, "InvalidHealthCheckPath", "`health_check.path`: " + in_quotes(path) + " is not the path of a request",
-        "write a path such as `/health` without spaces, host or line breaks, at most " + std::to_string(kLongestPath) + " bytes");
+    in.report(node.place, "InvalidHealthCheckPath", {path});
     return;
   }
   out = path[0] == '/' ? path : "/" + path;
@@ -111,9 +123,8 @@ void read_check_duration(Reading& in, const Node& node, Duration least, Duration
   Duration length{};
   if (!in.duration(node, length)) return;
   if (length < least || length > std::chrono::hours(24)) {
-    in.error(node.place, "InvalidDuration",
-             "`" + in.path() + "`: " + in_quotes(node.text) + " is not between " + format_duration(least) + " and 1 day",
-             "choose a length between them");
+    in.report(node.place, "InvalidDuration", {in.path(), node.text, "is not between " + format_duration(least) + " and 1 day"},
+              "choose a length between them");
     return;
   }
   out = length;
@@ -121,49 +132,62 @@ void read_check_duration(Reading& in, const Node& node, Duration least, Duration
 
 constexpr auto kHealthCheckFields = std::to_array<Field<HealthCheck>>({
     {"name", When::kRequired,
-     [](Reading& in, const Node& node, HealthCheck& check) { read_simple_name(in, node, "health_check.name", check.name); }},
-    {"port_reference", When::kRequired, kText<&HealthCheck::port>},
-    {"protocol", When::kRequired,
+     [](Reading& in, const Node& node, HealthCheck& check) { read_simple_name(in, node, "health_check.name", check.name); },
+     [] { return shape::simple_name(); }},
+    {"port_reference", When::kRequired, kText<&HealthCheck::port>, [] { return shape::text(); }},
+    {"protocol", When::kNeeded,
      [](Reading& in, const Node& node, HealthCheck& check) {
        std::size_t index = 0;
        if (in.one_of(node, "InvalidProtocol", {"http", "https", "tcp"}, index)) check.protocol = static_cast<Protocol>(index);
+     },
+     [] {
+       return shape::one_of({"http", "https", "tcp"});
      }},
-    {"path", When::kOptional, [](Reading& in, const Node& node, HealthCheck& check) { read_check_path(in, node, check.path); }},
+    {"path", When::kOptional, [](Reading& in, const Node& node, HealthCheck& check) { read_check_path(in, node, check.path); },
+     [] { return shape::text("^(?!//)(?![^?]*://)[\\x21-\\x7e]+$", kLongestPath); }},
     {"interval", When::kOptional,
      [](Reading& in, const Node& node, HealthCheck& check) {
        read_check_duration(in, node, std::chrono::milliseconds(100), check.interval);
-     }},
+     },
+     [] { return shape::duration(); }},
     {"timeout", When::kOptional,
      [](Reading& in, const Node& node, HealthCheck& check) {
        read_check_duration(in, node, std::chrono::milliseconds(1), check.timeout);
-     }},
+     },
+     [] { return shape::duration(); }},
 });
 
-void read_health_checks(Reading& in, const Node& node, std::vector<HealthCheck>& out) {
+void read_health_checks(Reading& in, const Node& node, std::vector<HealthCheck>& out, std::vector<Place>& places) {
   read_list(in, node, [&](const Node& item) {
     HealthCheck check;
     check.interval = std::chrono::seconds(10);
     check.timeout = std::chrono::seconds(2);
-    if (!read_object(in, item, "health_check", kHealthCheckFields, check)) return;
-    if (check.protocol != Protocol::kTcp && check.path.empty())
-      in.error(item.place, "MissingHealthCheckPath",
-               "health check " + in_quotes(check.name) + " speaks " + std::string(name_of(check.protocol)) + " but has no path",
-               "add `path: /...`");
+    const bool read = read_object(in, item, "health_check", kHealthCheckFields, check);
+    const Node* const protocol = item.find("protocol");
+    if (item.kind == NodeKind::kMapping && (protocol == nullptr || protocol->kind == NodeKind::kNull)) {
+      in.report(protocol == nullptr ? item.place : protocol->key_place, "InvalidProtocol",
+                {"health_check.protocol", "", "http, https, tcp"}, "add `protocol:`");
+      return;
+    }
+    if (!read) return;
     if (std::any_of(out.begin(), out.end(), [&](const HealthCheck& c) { return c.name == check.name; }))
-      in.error(item.place, "DuplicateName", "health check " + in_quotes(check.name) + " is declared twice in one plan",
-               "rename one of them");
+      in.report(item.place, "DuplicateName", {"health check", check.name, std::to_string(node.place.line)});
+    if (check.timeout > check.interval)
+      in.report(item.place, "TimeoutAboveInterval", {check.name, format_duration(check.timeout), format_duration(check.interval)});
     out.push_back(std::move(check));
+    places.push_back(item.place);
   });
 }
 
 using ResourceLink = std::pair<std::string, std::string>;
 constexpr auto kPlanResourceFields = std::to_array<Field<ResourceLink>>({
-    {"ref", When::kRequired, kText<&ResourceLink::first>},
-    {"uri", When::kOptional,
+    {"ref", When::kRequired, kText<&ResourceLink::first>, [] { return shape::text(); }},
+    {"uri", When::kNeeded,
      [](Reading& in, const Node& node, ResourceLink& link) {
        if (!in.text(node, link.second) || is_uri(link.second)) return;
-       in.error(node.place, "InvalidURI", in_quotes(link.second) + " is not a URI", "write it like `s3://bucket/path`");
-     }},
+       in.report(node.place, "InvalidURI", {link.second, link.first, in_quotes(link.second) + " is none"});
+     },
+     [] { return shape::text("^([^\\x00-\\x20^{}|\\\\\"<>`%]|%[0-9A-Fa-f]{2})*$"); }},
 });
 
 void read_plan_resources(Reading& in, const Node& node, std::vector<ResourceLink>& out) {
@@ -172,34 +196,38 @@ void read_plan_resources(Reading& in, const Node& node, std::vector<ResourceLink
     if (!read_object(in, item, "plan.resources", kPlanResourceFields, link)) return;
     const Node* uri = item.find("uri");
     if (uri == nullptr || uri->kind == NodeKind::kNull) {
-      in.error(item.place, "InvalidURI", "resource " + in_quotes(link.first) + " has no uri", "add `uri:`");
+      in.report(item.place, "InvalidURI", {"", link.first, "is missing"}, "add `uri:`");
       return;
     }
     const auto same = std::find_if(out.begin(), out.end(), [&](const ResourceLink& l) { return l.first == link.first; });
-    if (same == out.end())
+    if (same == out.end()) {
       out.push_back(std::move(link));
-    else
-      *same = std::move(link);
+      return;
+    }
+    in.report(item.place, "DuplicateResource", {link.first});
+    *same = std::move(link);
   });
 }
 
 constexpr auto kShiftFields = std::to_array<Field<TrafficShift>>({
     {"policy", When::kRequired,
-     [](Reading& in, const Node& node, TrafficShift& s) { in.name_of_enum(node, "InvalidTrafficShift", s.policy); }},
+     [](Reading& in, const Node& node, TrafficShift& s) { in.name_of_enum(node, "InvalidTrafficShift", s.policy); },
+     [] { return shape::names_of(kNames<ShiftPolicy>); }},
     {"duration", When::kRequired,
      [](Reading& in, const Node& node, TrafficShift& shift) {
        if (!in.duration(node, shift.duration)) return;
        if (shift.duration <= std::chrono::minutes(1) || shift.duration >= std::chrono::days(5))
-         in.error(node.place, "InvalidTrafficShiftDuration", "a shift of " + in_quotes(node.text),
-                  "choose more than 1 minute and less than 5 days");
-     }},
+         in.report(node.place, "InvalidTrafficShiftDuration", {node.text});
+     },
+     [] { return shape::duration(); }},
 });
 
 constexpr auto kVolumeFields = std::to_array<Field<ManifestVolume>>({
-    {"name", When::kOptional, kText<&ManifestVolume::name>},
-    {"mountPath", When::kOptional, kText<&ManifestVolume::mount_path>},
-    {"size", When::kNotNull,
-     kInteger<&ManifestVolume::size_mb, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()>},
+    {"name", When::kNeeded, kText<&ManifestVolume::name>, [] { return shape::text(); }},
+    {"mountPath", When::kNeeded, kText<&ManifestVolume::mount_path>, [] { return shape::text(); }},
+    {"size", When::kNeeded,
+     kInteger<&ManifestVolume::size_mb, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()>,
+     [] { return shape::whole(1, 2147483647); }},
 });
 
 void read_volumes(Reading& in, const Node& node, std::vector<ManifestVolume>& out) {
@@ -208,20 +236,79 @@ void read_volumes(Reading& in, const Node& node, std::vector<ManifestVolume>& ou
     const std::size_t errors_before = in.errors();
     read_object(in, item, "plan.volumes", kVolumeFields, volume);
     if (in.errors() != errors_before) return;
-    if (volume.name.empty()) in.error(item.place, "MissingVolumeName", "a volume has no name", "add `name:`");
+    if (volume.name.empty()) in.report(item.place, "MissingVolumeName", {});
     if (item.find("mountPath") == nullptr || item.find("mountPath")->kind == NodeKind::kNull)
-      in.error(item.place, "InvalidMountPath", "volume " + in_quotes(volume.name) + " has no mount path", "add `mountPath:`");
-    if (volume.size_mb <= 0)
-      in.error(item.place, "InvalidVolumeSize", "volume " + in_quotes(volume.name) + " has no size above 0",
-               "add `size:` in megabytes");
+      in.report(item.place, "InvalidMountPath", {volume.mount_path, "is missing"}, "add `mountPath:`");
+    if (volume.size_mb <= 0) in.report(item.place, "InvalidVolumeSize", {std::to_string(volume.size_mb), volume.name});
     out.push_back(std::move(volume));
   });
+}
+
+/// As far as the reference's dialect and others agree: brackets and groups are closed, and what repeats follows what is repeated.
+bool is_regular_expression(std::string_view text) {
+  int groups = 0;
+  bool repeatable = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      if (++i == text.size()) return false;
+    } else if (c == '[') {
+      i = text.find(']', i + (text.substr(i).starts_with("[^") ? 3 : 2));
+      if (i == std::string_view::npos) return false;
+    } else if (c == '(') {
+      ++groups;
+      if (text.substr(i).starts_with("(?")) ++i;
+      repeatable = false;
+      continue;
+    } else if (c == ')') {
+      if (--groups < 0) return false;
+    } else if (c == '*' || c == '+' || c == '?') {
+      if (!repeatable) return false;
+      repeatable = false;
+      if (i + 1 < text.size() && (text[i + 1] == '+' || text[i + 1] == '?')) ++i;  // possessive, reluctant
+      continue;
+    }
+    repeatable = c != '|';
+  }
+  return groups == 0;
+}
+
+constexpr auto kConstraintFields = std::to_array<Field<ManifestConstraint>>({
+    {"fieldName", When::kRequired, kText<&ManifestConstraint::field>, [] { return shape::text(); }},
+    {"param", When::kOptional, kText<&ManifestConstraint::parameter>, [] { return shape::text(); }},
+});
+
+const std::vector<std::string>& constraint_kinds() {
+  static const std::vector<std::string> kKinds = {"unique", "cluster", "groupBy", "like", "unlike"};
+  return kKinds;
+}
+
+Shape constraint_shape() {
+  Shape out;
+  out.kind = Shape::Kind::kObject;
+  for (const std::string& kind : constraint_kinds()) {
+    Shape value = shape::list(kind == "unique" ? shape::text() : shape_of(kConstraintFields));
+    value.null = true;
+    if (kind == "like" || kind == "unlike") {
+      Shape::Entry& parameter = value.parts[0].entries[1];
+      parameter.required = true;
+      parameter.shape.null = false;
+    }
+    if (kind == "groupBy") {
+      Shape& parameter = value.parts[0].entries[1].shape;
+      parameter = shape::whole(std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max());
+      parameter.null = true;
+    }
+    out.entries.push_back({kind, false, std::move(value)});
+  }
+  return out;
 }
 
 /// A constraint list's items are mappings of kind to entries: fields alone, or {fieldName, param}.
 void read_constraint_entries(Reading& in, const Node& kind, std::vector<ManifestConstraint>& out) {
   const Reading::Key key(in, "plan.constraints", kind.key);
   const bool needs_parameter = kind.key == "like" || kind.key == "unlike";
+  const bool needs_number = kind.key == "groupBy";
   if (kind.kind == NodeKind::kNull) return;
   read_list(in, kind, [&](const Node& entry) {
     ManifestConstraint constraint{kind.key, "", ""};
@@ -229,24 +316,23 @@ void read_constraint_entries(Reading& in, const Node& kind, std::vector<Manifest
       if (in.text(entry, constraint.field)) out.push_back(std::move(constraint));
       return;
     }
-    static constexpr auto kFields = std::to_array<Field<ManifestConstraint>>({
-        {"fieldName", When::kRequired, kText<&ManifestConstraint::field>},
-        {"param", When::kOptional, kText<&ManifestConstraint::parameter>},
-    });
-    if (!read_object(in, entry, in.path(), kFields, constraint)) return;
+    if (!read_object(in, entry, in.path(), kConstraintFields, constraint)) return;
+    if (std::int32_t number = 0; needs_number && entry.find("param") != nullptr && entry.find("param")->kind != NodeKind::kNull)
+      in.integer(*entry.find("param"), number);
     if (needs_parameter && constraint.parameter.empty())
-      in.error(entry.place, "MissingProperty", "`" + in.path() + ".param` is missing", "add `param:`");
+      in.report(entry.place, "MissingProperty", {in.path() + ".param"}, "add `param:`");
+    else if (needs_parameter && !is_regular_expression(constraint.parameter))
+      in.report(entry.find("param")->place, "InvalidConstraint", {constraint.parameter, in.path() + ".param"});
     out.push_back(std::move(constraint));
   });
 }
 
 void read_constraints(Reading& in, const Node& node, std::vector<ManifestConstraint>& out) {
-  static const std::vector<std::string> kKinds = {"unique", "cluster", "groupBy", "like", "unlike"};
   read_list(in, node, [&](const Node& item) {
     if (!in.is_mapping(item, "plan.constraints")) return;
     for (const Node& kind : item.children) {
-      if (std::find(kKinds.begin(), kKinds.end(), kind.key) == kKinds.end())
-        in.unknown_key(kind, "plan.constraints", kKinds);
+      if (std::find(constraint_kinds().begin(), constraint_kinds().end(), kind.key) == constraint_kinds().end())
+        in.unknown_key(kind, "plan.constraints", constraint_kinds());
       else
         read_constraint_entries(in, kind, out);
     }
@@ -254,12 +340,20 @@ void read_constraints(Reading& in, const Node& node, std::vector<ManifestConstra
 }
 
 constexpr auto kPlanFields = std::to_array<Field<ManifestPlan>>({
-    {"name", When::kRequired, [](Reading& in, const Node& node, ManifestPlan& plan) { read_simple_name(in, node, "plan.name", plan.name); }},
-    {"cpu", When::kNotNull, [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.cpu); }},
-    {"cpu_request", When::kNotNull, [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.cpu_request); }},
-    {"memory", When::kNotNull, [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.memory); }},
-    {"memory_request", When::kNotNull, [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.memory_request); }},
-    {"instances", When::kOptional, read_instances},
+    {"name", When::kRequired,
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_simple_name(in, node, "plan.name", plan.name); },
+     [] { return shape::simple_name(); }},
+    {"cpu", When::kNotNull, [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.cpu); },
+     [] { return shape::number(kCpu.bound); }},
+    {"cpu_request", When::kNotNull,
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.cpu_request); },
+     [] { return shape::number(); }},
+    {"memory", When::kNotNull, [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.memory); },
+     [] { return shape::number(kMemory.bound); }},
+    {"memory_request", When::kNotNull,
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_amount(in, node, plan.memory_request); },
+     [] { return shape::number(); }},
+    {"instances", When::kOptional, read_instances, [] { return shape_of(kInstancesFields); }},
     {"retries", When::kNotNull,
      [](Reading& in, const Node& node, ManifestPlan& plan) {
        std::int32_t retries = 0;
@@ -267,53 +361,61 @@ constexpr auto kPlanFields = std::to_array<Field<ManifestPlan>>({
        if (retries > 0)
          plan.retries = retries;
        else
-         in.warning(node.place, "IgnoredValue", "`plan.retries` is not above 0 and so means nothing", "remove the key");
+         in.report(node.place, "IgnoredValue", {in.path(), node.text});
+     },
+     [] { return shape::whole(-2147483648, 2147483647); }},
+    {"constraints", When::kOptional,
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_constraints(in, node, plan.constraints); },
+     [] { return shape::list(constraint_shape()); }},
+    {"environment", When::kOptional,
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_environment(in, node, plan.environment); },
+     [] {
+       return shape::either({shape::list(shape::text(), kMaximumEnvironment), shape::map_of_texts()});
      }},
-    {"constraints", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_constraints(in, node, plan.constraints); }},
-    {"environment", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_environment(in, node, plan.environment); }},
-    {"alert_opt_outs", When::kOptional, kTexts<&ManifestPlan::alert_opt_outs>},
-    {"health_checks", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_health_checks(in, node, plan.health_checks); }},
-    {"resources", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_plan_resources(in, node, plan.resources); }},
-    {"schedule", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_schedule(in, node, plan.schedule); }},
-    {"timezone", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_timezone(in, node, plan.timezone); }},
+    {"alert_opt_outs", When::kOptional, kTexts<&ManifestPlan::alert_opt_outs>, [] { return shape::list(shape::text()); }},
+    {"health_checks", When::kOptional,
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_health_checks(in, node, plan.health_checks, plan.check_places); },
+     [] { return shape::list(shape_of(kHealthCheckFields)); }},
+    {"resources", When::kOptional,
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_plan_resources(in, node, plan.resources); },
+     [] { return shape::list(shape_of(kPlanResourceFields)); }},
+    {"schedule", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_schedule(in, node, plan.schedule); },
+     [] { return shape::schedule(); }},
+    {"timezone", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_timezone(in, node, plan.timezone); },
+     [] { return shape::timezone(); }},
     {"expiration_policy", When::kOptional,
-     [](Reading& in, const Node& node, ManifestPlan& plan) { read_policy(in, node, plan.expiration_policy); }},
+     [](Reading& in, const Node& node, ManifestPlan& plan) { read_policy(in, node, plan.expiration_policy); },
+     [] { return shape::policy(); }},
     {"traffic_shift", When::kOptional,
      [](Reading& in, const Node& node, ManifestPlan& plan) {
        TrafficShift shift;
        if (read_object(in, node, "traffic_shift", kShiftFields, shift)) plan.traffic_shift = shift;
-     }},
-    {"volumes", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_volumes(in, node, plan.volumes); }},
-    {"workflow", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_workflow(in, node, plan.workflow); }},
+     },
+     [] { return shape_of(kShiftFields); }},
+    {"volumes", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_volumes(in, node, plan.volumes); },
+     [] { return shape::list(shape_of(kVolumeFields)); }},
+    {"workflow", When::kOptional, [](Reading& in, const Node& node, ManifestPlan& plan) { read_workflow(in, node, plan.workflow); },
+     [] { return workflow_shape(); }},
 });
-
-/// One of the two resources: the limit below its bound, the request within the limit.
-struct Amounts {
-  std::string_view name;
-  double bound;
-  std::string_view invalid, missing_limit, invalid_bound;
-};
-constexpr Amounts kCpu{"cpu", 100, "InvalidCPU", "MissingCPULimit", "InvalidCPUBound"};
-constexpr Amounts kMemory{"memory", 50'000, "InvalidMemory", "MissingMemoryLimit", "InvalidMemoryBound"};
 
 void check_amounts(Reading& in, const Node& node, const Amounts& amounts, std::optional<double>& limit,
                    std::optional<double>& request) {
   const std::string name(amounts.name);
   const auto place = [&](const std::string& key) { return node.find(key) == nullptr ? node.place : node.find(key)->place; };
-  if (limit && !(*limit < amounts.bound)) {
-    in.error(place(name), amounts.invalid, "`plan." + name + "`: " + in_quotes(node.find(name)->text) + " is too much",
-             "choose more than 0 and less than " + std::to_string(static_cast<int>(amounts.bound)));
+  if (limit && !(*limit < static_cast<double>(amounts.bound))) {
+    in.report(place(name), amounts.invalid, {node.find(name)->text});
     return;  // a request is only judged against a limit that stands
   }
   if (!request) return;
   if (!limit)
-    in.error(place(name + "_request"), amounts.missing_limit, "`plan." + name + "_request` needs a limit", "add `" + name + ":`");
+    in.report(place(name + "_request"), amounts.missing_limit, {});
   else if (*request > *limit)
-    in.error(place(name + "_request"), amounts.invalid_bound, "`plan." + name + "_request` is above `plan." + name + "`",
-             "lower it, or raise the limit");
+    in.report(place(name + "_request"), amounts.invalid_bound, {node.find(name + "_request")->text, node.find(name)->text});
 }
 
 }  // namespace
+
+Shape plans_shape() { return shape_of(kPlanFields); }
 
 void read_plans(Reading& in, const Node& node, std::vector<ManifestPlan>& out) {
   check_count(in, node, "plans", kMaximumPlans);

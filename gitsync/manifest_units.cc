@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "gitsync/alert_rules.h"
 #include "gitsync/characters.h"
 #include "gitsync/manifest_parts.h"
 #include "state/model/names.h"
@@ -12,7 +13,6 @@ namespace nelson {
 namespace {
 
 constexpr std::size_t kMaximumPorts = 50;
-constexpr std::string_view kPortExample = "write it like `default->8080/http`";
 
 constexpr auto kDependencyFields = std::to_array<Field<Dependency>>({
     {"ref", When::kRequired,
@@ -23,18 +23,18 @@ constexpr auto kDependencyFields = std::to_array<Field<Dependency>>({
        const std::string_view version = at == std::string::npos ? std::string_view() : std::string_view(text).substr(at + 1);
        const std::string_view unit = std::string_view(text).substr(0, at);
        if (version.empty() || version.find('@') != std::string_view::npos || !valid_unit_name(unit)) {
-         in.error(node.place, "InvalidServiceName", in_quotes(text) + " does not name a unit and a version",
-                  "write it like `catalog@2.1`");
+         in.report(node.place, "InvalidServiceName", {text});
          return;
        }
        const auto feature = parse_feature_version(version);
        if (!feature) {
-         in.error(node.place, "InvalidFeatureVersion", in_quotes(text) + ": " + in_quotes(version) + " is not major.minor",
-                  "write it like `" + std::string(unit) + "@2.1`");
+         in.report(node.place, "InvalidFeatureVersion", {text, std::string(version)},
+                   "write it like `" + std::string(unit) + "@2.1`");
          return;
        }
        dependency = {std::string(unit), *feature};
-     }},
+     },
+     [] { return shape::text("^(?!.*--)[A-Za-z0-9][A-Za-z0-9-]{0,39}[A-Za-z0-9]@[0-9]{1,10}\\.[0-9]{1,10}$"); }},
 });
 
 void read_dependencies(Reading& in, const Node& node, std::vector<Dependency>& out) {
@@ -46,16 +46,16 @@ void read_dependencies(Reading& in, const Node& node, std::vector<Dependency>& o
       out.push_back(std::move(dependency));
       return;
     }
-    in.warning(item.place, "DuplicateName", "dependency " + in_quotes(dependency.unit) + " is named twice; the last one counts",
-               "keep one of them");
+    in.report(item.place, "DuplicateDependency", {dependency.unit});
     *same = std::move(dependency);
   });
 }
 
 constexpr auto kUnitResourceFields = std::to_array<Field<ManifestResource>>({
-    {"name", When::kOptional,
-     [](Reading& in, const Node& node, ManifestResource& r) { read_simple_name(in, node, "unit.resources.name", r.name); }},
-    {"description", When::kOptional, kText<&ManifestResource::description>},
+    {"name", When::kNeeded,
+     [](Reading& in, const Node& node, ManifestResource& r) { read_simple_name(in, node, "unit.resources.name", r.name); },
+     [] { return shape::simple_name(); }},
+    {"description", When::kOptional, kText<&ManifestResource::description>, [] { return shape::text(); }},
 });
 
 void read_unit_resources(Reading& in, const Node& node, std::vector<ManifestResource>& out) {
@@ -63,7 +63,7 @@ void read_unit_resources(Reading& in, const Node& node, std::vector<ManifestReso
     ManifestResource resource;
     if (!read_object(in, item, "unit.resources", kUnitResourceFields, resource)) return;
     if (resource.name.empty()) {
-      in.error(item.place, "MissingResourceName", "a resource of unit " + in_quotes(in.unit) + " has no name", "add `name:`");
+      in.report(item.place, "MissingResourceName", {in.unit});
       return;
     }
     const bool known = std::any_of(out.begin(), out.end(), [&](const ManifestResource& r) {
@@ -77,11 +77,11 @@ void read_meta(Reading& in, const Node& node, std::vector<std::string>& out) {
   constexpr std::size_t kLongestTag = 14;
   read_list(in, node, [&](const Node& item) {
     std::string tag;
-    if (!read_simple_name(in, item, "unit.meta", tag)) return;
+    const bool named = read_simple_name(in, item, "unit.meta", tag);
+    if (!named && item.kind == NodeKind::kScalar) tag = item.text;
     if (tag.size() > kLongestTag)
-      in.error(item.place, "InvalidMetaLength", "meta tag " + in_quotes(tag) + " has " + std::to_string(tag.size()) + " characters",
-               "use at most 14");
-    else if (std::find(out.begin(), out.end(), tag) == out.end())
+      in.report(item.place, "InvalidMetaLength", {tag, std::to_string(tag.size())});
+    else if (named && std::find(out.begin(), out.end(), tag) == out.end())
       out.push_back(std::move(tag));
   });
 }
@@ -94,44 +94,54 @@ void read_pairs(Reading& in, const Node& node, std::vector<std::pair<std::string
   }
 }
 
+void read_expression(Reading& in, const Node& node, ManifestRule& rule) {
+  if (!in.text(node, rule.expression)) return;
+  if (const Status checked = check_expression(rule.expression); !checked)
+    in.report(node.place, "InvalidPrometheusRules", {checked.error().message}, "close what is open");
+}
+
 /// Both dialects: the reference's `expression: IF ...` and the present `expr`, `for`, `labels`, `annotations`.
 constexpr auto kAlertFields = std::to_array<Field<ManifestRule>>({
-    {"alert", When::kRequired, kText<&ManifestRule::name>},
+    {"alert", When::kRequired, kText<&ManifestRule::name>, [] { return shape::text(); }},
     {"expression", When::kOptional,
      [](Reading& in, const Node& node, ManifestRule& rule) {
-       if (!in.text(node, rule.expression)) return;
-       const std::string_view body = trimmed(rule.expression);
-       if (body.size() < 4 || lower_case(body.substr(0, 2)) != "if" || !is_space(body[2]))
-         in.error(node.place, "InvalidPrometheusRules", "the expression of an alert must begin with `IF`",
-                  "write `IF <expression>`, or use the keys expr, for, labels and annotations");
-     }},
-    {"expr", When::kOptional, kText<&ManifestRule::expression>},
-    {"for", When::kOptional, kText<&ManifestRule::hold_for>},
-    {"labels", When::kOptional, [](Reading& in, const Node& node, ManifestRule& rule) { read_pairs(in, node, rule.labels); }},
+       std::string text;
+       if (!in.text(node, text)) return;
+       if (const Status parsed = parse_alert_text(text, rule); !parsed)
+         in.report(node.place, "InvalidPrometheusRules", {parsed.error().message});
+     },
+     [] { return shape::text(); }},
+    {"expr", When::kOptional, read_expression, [] { return shape::text(); }},
+    {"for", When::kOptional, kText<&ManifestRule::hold_for>, [] { return shape::text(); }},
+    {"labels", When::kOptional, [](Reading& in, const Node& node, ManifestRule& rule) { read_pairs(in, node, rule.labels); },
+     [] { return shape::map_of_texts(); }},
     {"annotations", When::kOptional,
-     [](Reading& in, const Node& node, ManifestRule& rule) { read_pairs(in, node, rule.annotations); }},
+     [](Reading& in, const Node& node, ManifestRule& rule) { read_pairs(in, node, rule.annotations); },
+     [] { return shape::map_of_texts(); }},
 });
 constexpr auto kRuleFields = std::to_array<Field<ManifestRule>>({
-    {"rule", When::kRequired, kText<&ManifestRule::name>},
-    {"expression", When::kOptional, kText<&ManifestRule::expression>},
-    {"expr", When::kOptional, kText<&ManifestRule::expression>},
+    {"rule", When::kRequired, kText<&ManifestRule::name>, [] { return shape::text(); }},
+    {"expression", When::kOptional, read_expression, [] { return shape::text(); }},
+    {"expr", When::kOptional, read_expression, [] { return shape::text(); }},
 });
 
 template <std::size_t size>
 void read_rules(Reading& in, const Node& node, std::string_view label, const std::array<Field<ManifestRule>, size>& fields,
-                std::string_view duplicate, std::vector<ManifestRule>& out) {
+                CodeName duplicate, std::vector<ManifestRule>& out) {
   std::set<std::string> seen;
   read_list(in, node, [&](const Node& item) {
     ManifestRule rule;
+    rule.place = item.place;
     if (!read_object(in, item, label, fields, rule)) return;
+    if (rule.name.empty())
+      in.report(item.place, "MissingProperty", {std::string(label) + "." + std::string(fields[0].key)}, "give it a name");
     const std::string snake = snake_case(rule.name);
-    if (rule.expression.empty())
-      in.error(item.place, "MissingProperty", "`" + std::string(label) + ".expression` is missing", "add `expression:`");
-    if (item.find("expression") != nullptr && item.find("expr") != nullptr)
-      in.error(item.place, "InvalidPrometheusRules", "both `expression` and `expr` are given", "keep one of them");
-    if (!seen.insert(snake).second)
-      in.error(item.place, duplicate, in_quotes(snake) + " is already the name of another one of unit " + in_quotes(in.unit),
-               "rename one of them");
+    const auto given = [&](std::string_view key) { return item.find(key) != nullptr && item.find(key)->kind != NodeKind::kNull; };
+    if (!given("expression") && !given("expr"))
+      in.report(item.place, "MissingProperty", {std::string(label) + ".expression"}, "add `expr:`");
+    if (given("expression") && given("expr"))
+      in.report(item.place, "InvalidPrometheusRules", {"both `expression` and `expr` are given"}, "keep one of them");
+    if (!seen.insert(snake).second) in.report(name_place(item), duplicate, {snake, in.unit});
     if (label == "unit.alerting.prometheus.alerts") rule.name = snake;
     out.push_back(std::move(rule));
   });
@@ -141,17 +151,20 @@ constexpr auto kPrometheusFields = std::to_array<Field<ManifestUnit>>({
     {"alerts", When::kOptional,
      [](Reading& in, const Node& node, ManifestUnit& unit) {
        read_rules(in, node, "unit.alerting.prometheus.alerts", kAlertFields, "DuplicateAlertName", unit.alerts);
-     }},
+     },
+     [] { return shape::list(shape_of(kAlertFields)); }},
     {"rules", When::kOptional,
      [](Reading& in, const Node& node, ManifestUnit& unit) {
        read_rules(in, node, "unit.alerting.prometheus.rules", kRuleFields, "DuplicateRuleName", unit.rules);
-     }},
+     },
+     [] { return shape::list(shape_of(kRuleFields)); }},
 });
 constexpr auto kAlertingFields = std::to_array<Field<ManifestUnit>>({
     {"prometheus", When::kOptional,
      [](Reading& in, const Node& node, ManifestUnit& unit) {
        read_object(in, node, "unit.alerting.prometheus", kPrometheusFields, unit);
-     }},
+     },
+     [] { return shape_of(kPrometheusFields); }},
 });
 
 void read_ports(Reading& in, const Node& node, std::vector<Port>& out) {
@@ -162,23 +175,26 @@ void read_ports(Reading& in, const Node& node, std::vector<Port>& out) {
     if (!in.text(item, text)) return;
     const auto port = parse_port(text);
     if (!port) {
-      in.error(item.place, "InvalidPortSpecification", "port " + port.error().message, std::string(kPortExample));
+      in.report(item.place, "InvalidPortSpecification", {"port " + port.error().message});
       return;
     }
     const bool known = std::any_of(out.begin(), out.end(), [&](const Port& p) { return p.name == port->name; });
     if (port->name == "default") ++defaults;
     if (known && port->name != "default")
-      in.error(item.place, "DuplicateName", "port " + in_quotes(port->name) + " is declared twice", "rename one of them");
+      in.report(item.place, "DuplicateName", {"port", port->name, std::to_string(node.place.line)});
+    const auto same = std::find_if(out.begin(), out.end(), [&](const Port& p) { return p.number == port->number; });
+    if (!known && same != out.end())
+      in.report(item.place, "DuplicatePortNumber", {std::to_string(port->number), same->name, port->name});
     if (!known) out.push_back(*port);
   });
   if (in.errors() != errors_before || node.children.empty()) return;
   if (defaults != 1)
-    in.error(node.place, "InvalidPortSpecification",
-             defaults == 0 ? "no port is named `default`" : "more than one port is named `default`",
-             "name exactly one of them `default`");
+    in.report(node.place, "InvalidPortSpecification",
+              {defaults == 0 ? "no port is named `default`" : "more than one port is named `default`"},
+              "name exactly one of them `default`");
   if (out.size() > kMaximumPorts)
-    in.error(node.place, "InvalidPortSpecification", std::to_string(out.size()) + " ports",
-             "declare at most " + std::to_string(kMaximumPorts));
+    in.report(node.place, "InvalidPortSpecification", {std::to_string(out.size()) + " ports"},
+              "declare at most " + std::to_string(kMaximumPorts));
 }
 
 void read_unit_name(Reading& in, const Node& node, std::string& out) {
@@ -187,36 +203,43 @@ void read_unit_name(Reading& in, const Node& node, std::string& out) {
   out = name;  // so that what follows can be said of the unit
   if (valid_unit_name(name)) return;
   if (name.size() > 41) {
-    in.error(node.place, "InvalidUnitNameLength",
-             "unit name " + in_quotes(name) + " has " + std::to_string(name.size()) + " characters", "use at most 41");
+    in.report(node.place, "InvalidUnitNameLength", {name, std::to_string(name.size())});
     return;
   }
-  in.error(node.place, "InvalidUnitNameChars", in_quotes(name) + " is not a unit's name",
-           "use 2 to 41 letters, digits and single hyphens, with a letter or digit at both ends");
+  in.report(node.place, "InvalidUnitNameChars", {name});
 }
 
 constexpr auto kUnitFields = std::to_array<Field<ManifestUnit>>({
-    {"name", When::kRequired, [](Reading& in, const Node& node, ManifestUnit& unit) { read_unit_name(in, node, unit.name); }},
-    {"description", When::kRequired, kText<&ManifestUnit::description>},
-    {"ports", When::kOptional, [](Reading& in, const Node& node, ManifestUnit& unit) { read_ports(in, node, unit.ports); }},
+    {"name", When::kRequired, [](Reading& in, const Node& node, ManifestUnit& unit) { read_unit_name(in, node, unit.name); },
+     [] { return shape::unit_name(); }},
+    {"description", When::kRequired, kText<&ManifestUnit::description>, [] { return shape::text(); }},
+    {"ports", When::kOptional, [](Reading& in, const Node& node, ManifestUnit& unit) { read_ports(in, node, unit.ports); },
+     [] { return shape::list(shape::port(), kMaximumPorts); }},
     {"dependencies", When::kNotEmptyList,
-     [](Reading& in, const Node& node, ManifestUnit& unit) { read_dependencies(in, node, unit.dependencies); }},
+     [](Reading& in, const Node& node, ManifestUnit& unit) { read_dependencies(in, node, unit.dependencies); },
+     [] { return shape::list(shape_of(kDependencyFields)); }},
     {"resources", When::kNotEmptyList,
-     [](Reading& in, const Node& node, ManifestUnit& unit) { read_unit_resources(in, node, unit.resources); }},
-    {"meta", When::kNotEmptyList, [](Reading& in, const Node& node, ManifestUnit& unit) { read_meta(in, node, unit.meta); }},
+     [](Reading& in, const Node& node, ManifestUnit& unit) { read_unit_resources(in, node, unit.resources); },
+     [] { return shape::list(shape_of(kUnitResourceFields)); }},
+    {"meta", When::kNotEmptyList, [](Reading& in, const Node& node, ManifestUnit& unit) { read_meta(in, node, unit.meta); },
+     [] { return shape::list(shape::text("^[A-Za-z0-9-]{1,14}$")); }},
     {"alerting", When::kOptional,
-     [](Reading& in, const Node& node, ManifestUnit& unit) { read_object(in, node, "unit.alerting", kAlertingFields, unit); }},
-    {"workflow", When::kOptional,
-     [](Reading& in, const Node& node, ManifestUnit& unit) { read_workflow(in, node, unit.workflow); }},
-    {"schedule", When::kOptional,
-     [](Reading& in, const Node& node, ManifestUnit& unit) { read_schedule(in, node, unit.schedule); }},
-    {"timezone", When::kOptional,
-     [](Reading& in, const Node& node, ManifestUnit& unit) { read_timezone(in, node, unit.timezone); }},
+     [](Reading& in, const Node& node, ManifestUnit& unit) { read_object(in, node, "unit.alerting", kAlertingFields, unit); },
+     [] { return shape_of(kAlertingFields); }},
+    {"workflow", When::kOptional, [](Reading& in, const Node& node, ManifestUnit& unit) { read_workflow(in, node, unit.workflow); },
+     [] { return workflow_shape(); }},
+    {"schedule", When::kOptional, [](Reading& in, const Node& node, ManifestUnit& unit) { read_schedule(in, node, unit.schedule); },
+     [] { return shape::schedule(); }},
+    {"timezone", When::kOptional, [](Reading& in, const Node& node, ManifestUnit& unit) { read_timezone(in, node, unit.timezone); },
+     [] { return shape::timezone(); }},
     {"expiration_policy", When::kOptional,
-     [](Reading& in, const Node& node, ManifestUnit& unit) { read_policy(in, node, unit.expiration_policy); }},
+     [](Reading& in, const Node& node, ManifestUnit& unit) { read_policy(in, node, unit.expiration_policy); },
+     [] { return shape::policy(); }},
 });
 
 }  // namespace
+
+Shape units_shape() { return shape_of(kUnitFields); }
 
 void read_units(Reading& in, const Node& node, std::vector<ManifestUnit>& out) {
   check_count(in, node, "units", kMaximumUnits);

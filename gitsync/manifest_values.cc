@@ -29,15 +29,15 @@ bool parse_blueprint(std::string_view text, Workflow& out) {
 }
 
 constexpr auto kWorkflowFields = std::to_array<Field<Workflow>>({
-    {"kind", When::kOptional, [](Reading& in, const Node& node, Workflow& w) { in.name_of_enum(node, "InvalidWorkflow", w.kind); }},
+    {"kind", When::kOptional, [](Reading& in, const Node& node, Workflow& w) { in.name_of_enum(node, "InvalidWorkflow", w.kind); },
+     [] { return shape::names_of(kNames<WorkflowKind>); }},
     {"blueprint", When::kOptional,
      [](Reading& in, const Node& node, Workflow& w) {
        std::string text;
        if (in.text(node, text) && !parse_blueprint(text, w))
-         in.error(node.place, "InvalidBlueprintReference",
-                  "`workflow.blueprint`: " + in_quotes(text) + " is not a blueprint's name and revision",
-                  "write `name`, `name@HEAD` or `name@3`");
-     }},
+         in.report(node.place, "InvalidBlueprintReference", {text, "what follows `@` is HEAD or a number"});
+     },
+     [] { return shape::text("^[^\\s/@]{1,255}(@([Hh][Ee][Aa][Dd]|-?[0-9]{1,19})?)?$"); }},
 });
 
 }  // namespace
@@ -46,15 +46,11 @@ bool read_simple_name(Reading& in, const Node& node, std::string_view label, std
   std::string name;
   if (!in.text(node, name)) return false;
   if (name.empty() || !std::all_of(name.begin(), name.end(), [](char c) { return is_alphanumeric(c) || c == '-'; })) {
-    in.error(node.place, "InvalidAlphaNumHyphen",
-             "`" + std::string(label) + "`: " + in_quotes(name) + " has other characters than letters, digits and -",
-             "use only letters, digits and hyphens, at least one");
+    in.report(node.place, "InvalidAlphaNumHyphen", {name, std::string(label)});
     return false;
   }
   if (name.size() > kLongestName) {
-    in.error(node.place, "NameTooLong",
-             "`" + std::string(label) + "`: " + in_quotes(name) + " has " + std::to_string(name.size()) + " characters",
-             "use at most " + std::to_string(kLongestName));
+    in.report(node.place, "NameTooLong", {name, std::string(label), std::to_string(kLongestName)});
     return false;
   }
   out = std::move(name);
@@ -147,11 +143,11 @@ bool read_schedule(Reading& in, const Node& node, std::string& out) {
   if (!in.text(node, text)) return false;
   auto schedule = normalized_schedule(text);
   if (!schedule) {
-    in.error(node.place, "InvalidSchedule", "`" + in.path() + "`: " + schedule.error().message,
-             "write monthly, daily, hourly, quarter-hourly, once, or five cron fields such as `15 3 * * *`");
+    in.report(node.place, "InvalidSchedule", {schedule.error().message, in.path()});
     return false;
   }
   out = std::move(schedule).value();
+  if (never_runs(out)) in.report(node.place, "ImpossibleSchedule", {text});
   return true;
 }
 
@@ -159,8 +155,7 @@ void read_timezone(Reading& in, const Node& node, std::string& out) {
   std::string text;
   if (!in.text(node, text)) return;
   if (!valid_timezone(text)) {
-    in.error(node.place, "InvalidTimezone", "`" + in.path() + "`: " + in_quotes(text) + " is not a time zone's name",
-             "write a name such as `Europe/Berlin`, or remove the key for UTC");
+    in.report(node.place, "InvalidTimezone", {text, in.path()});
     return;
   }
   out = text == "UTC" ? std::string() : std::move(text);
@@ -183,14 +178,16 @@ void read_workflow(Reading& in, const Node& node, std::optional<Workflow>& out) 
     return;
   }
   workflow.kind = WorkflowKind::kPulsar;  // a mapping that names no kind (spec/manifest 5.7)
+  if (const Node* const kind = node.find("kind"); kind != nullptr && kind->kind == NodeKind::kNull)
+    in.report(kind->key_place, "InvalidWorkflow", {"workflow.kind", "", "magnetar, canopus, pulsar"});
   if (read_object(in, node, "workflow", kWorkflowFields, workflow)) out = workflow;
 }
 
+Shape workflow_shape() { return shape::either({shape::names_of(kNames<WorkflowKind>), shape_of(kWorkflowFields)}); }
+
 void check_count(Reading& in, const Node& node, std::string_view what, std::size_t most) {
   if (node.children.size() > most)
-    in.error(node.place, "TooMany",
-             std::to_string(node.children.size()) + " " + std::string(what) + ", at most " + std::to_string(most),
-             "split the manifest");
+    in.report(node.place, "TooMany", {std::to_string(node.children.size()), std::string(what), std::to_string(most)});
 }
 
 Place name_place(const Node& object) {

@@ -12,7 +12,6 @@ namespace nelson {
 namespace {
 
 constexpr std::size_t kMostProblems = 100;
-constexpr std::string_view kLoadError = "LoadError";
 
 std::string without_underscores(std::string_view text) {
   std::string out(text);
@@ -101,21 +100,24 @@ std::string_view kind_name(NodeKind kind) {
 
 }  // namespace
 
-void Reading::add(Place place, std::string_view code, std::string message, std::string way_out, bool warning) {
+void Reading::add(Problem problem, bool warning) {
   std::size_t& count = warning ? warnings_ : errors_;
   if (++count > kMostProblems) return;
-  Problem problem = problem_at(place, code, std::move(message), std::move(way_out));
   problem.unit = unit;
   problem.warning = warning;
   problems_.push_back(std::move(problem));
 }
 
+void Reading::report(Place place, CodeName code, std::vector<std::string> parameters, std::string way_out) {
+  add(problem_of(place, code, std::move(parameters), std::move(way_out)), code.row().severity == Severity::kWarning);
+}
+
 void Reading::error(Place place, std::string_view code, std::string message, std::string way_out) {
-  add(place, code, std::move(message), std::move(way_out), false);
+  add(problem_at(place, code, std::move(message), std::move(way_out)), false);
 }
 
 void Reading::warning(Place place, std::string_view code, std::string message, std::string way_out) {
-  add(place, code, std::move(message), std::move(way_out), true);
+  add(problem_at(place, code, std::move(message), std::move(way_out)), true);
 }
 
 std::vector<Problem> Reading::take() {
@@ -125,18 +127,16 @@ std::vector<Problem> Reading::take() {
   for (const bool warning : {false, true}) {
     const std::size_t count = warning ? warnings_ : errors_;
     if (count <= kMostProblems) continue;
-    Problem more = problem_at({}, "MoreProblems",
-                              "and " + std::to_string(count - kMostProblems) + " more " + (warning ? "warnings" : "problems"),
-                              "mend the first ones, then look again");
-    more.warning = warning;
-    problems_.push_back(std::move(more));
+    problems_.push_back(
+        problem_of({}, warning ? CodeName("MoreWarnings") : CodeName("MoreProblems"), {std::to_string(count - kMostProblems)}));
   }
   return std::exchange(problems_, {});
 }
 
 bool Reading::text(const Node& node, std::string& out) {
   if (node.kind != NodeKind::kScalar) {
-    error(node.place, kLoadError, "`" + path() + "` must be text, this is " + std::string(kind_name(node.kind)), "write one value");
+    report(node.place, "LoadError", {"`" + path() + "` must be text, this is " + std::string(kind_name(node.kind))},
+           "write one value");
     return false;
   }
   out = node.text;
@@ -151,7 +151,7 @@ bool Reading::boolean(const Node& node, bool& out) {
   const bool yes = node.plain && std::find(kYes.begin(), kYes.end(), value) != kYes.end();
   const bool no = node.plain && std::find(kNo.begin(), kNo.end(), value) != kNo.end();
   if (!yes && !no) {
-    error(node.place, kLoadError, "`" + path() + "` must be true or false, not " + in_quotes(value), "write true or false");
+    report(node.place, "LoadError", {"`" + path() + "` must be true or false, not " + in_quotes(value)}, "write true or false");
     return false;
   }
   out = yes;
@@ -164,7 +164,8 @@ bool Reading::integer_within(const Node& node, std::int64_t least, std::int64_t 
   const auto number = parse_integer(value);
   if (!number || *number < least || *number > most) {
     const std::string range = "between " + std::to_string(least) + " and " + std::to_string(most);
-    error(node.place, kLoadError, "`" + path() + "` must be a whole number " + range + ", not " + in_quotes(value), "write one");
+    report(node.place, "LoadError", {"`" + path() + "` must be a whole number " + range + ", not " + in_quotes(value)},
+           "write one");
     return false;
   }
   out = *number;
@@ -184,7 +185,7 @@ bool Reading::real(const Node& node, double& out) {
   if (!text(node, value)) return false;
   const auto number = parse_real(value);
   if (!number) {
-    error(node.place, kLoadError, "`" + path() + "` must be a number, not " + in_quotes(value), "write a number such as 0.5");
+    report(node.place, "LoadError", {"`" + path() + "` must be a number, not " + in_quotes(value)}, "write a number such as 0.5");
     return false;
   }
   out = *number;
@@ -196,8 +197,7 @@ bool Reading::duration(const Node& node, Duration& out) {
   if (!text(node, value)) return false;
   const auto length = parse_duration(value);
   if (!length) {
-    error(node.place, "InvalidDuration", "`" + path() + "`: " + in_quotes(value) + " is not a length of time",
-          "write a number and a unit, such as `20 minutes`, `10s` or `250 ms`");
+    report(node.place, "InvalidDuration", {path(), value, "is not a length of time"});
     return false;
   }
   out = *length;
@@ -222,8 +222,10 @@ bool Reading::one_of(const Node& node, std::string_view code, const std::vector<
   const auto found = std::find(names.begin(), names.end(), value);
   if (found == names.end()) {
     const auto near = nearest(value, names);
-    error(node.place, code, "`" + path() + "`: " + in_quotes(value) + " is not one of " + joined(names),
-          near ? "did you mean `" + *near + "`?" : "choose one of them");
+    Problem problem = problem_at(node.place, code, "", near ? "did you mean `" + *near + "`?" : "choose one of them");
+    problem.parameters = {path(), value, joined(names)};
+    problem.message = filled(kNotOneOf, "field value known", problem.parameters);
+    add(std::move(problem), false);
     return false;
   }
   index = static_cast<std::size_t>(found - names.begin());
@@ -232,22 +234,21 @@ bool Reading::one_of(const Node& node, std::string_view code, const std::vector<
 
 bool Reading::is_list(const Node& node) {
   if (node.kind == NodeKind::kSequence) return true;
-  error(node.place, kLoadError, "`" + path() + "` must be a list, this is " + std::string(kind_name(node.kind)),
-        "write `[a, b]`, or one `- ` line for each");
+  report(node.place, "LoadError", {"`" + path() + "` must be a list, this is " + std::string(kind_name(node.kind))},
+         "write `[a, b]`, or one `- ` line for each");
   return false;
 }
 
 bool Reading::is_mapping(const Node& node, std::string_view label) {
   if (node.kind == NodeKind::kMapping) return true;
-  error(node.place, kLoadError, "`" + std::string(label) + "` must be a mapping, this is " + std::string(kind_name(node.kind)),
-        "write `key: value` lines");
+  report(node.place, "LoadError", {"`" + std::string(label) + "` must be a mapping, this is " + std::string(kind_name(node.kind))},
+         "write `key: value` lines");
   return false;
 }
 
 bool Reading::is_item(const Node& item, std::size_t index) {
   if (item.kind != NodeKind::kNull) return true;
-  error(item.place, "MissingProperty", "`" + path() + "[" + std::to_string(index) + "]` is empty",
-        "give it a value or remove the line");
+  report(item.place, "MissingProperty", {path() + "[" + std::to_string(index) + "]"}, "give it a value or remove the line");
   return false;
 }
 
@@ -261,7 +262,7 @@ void Reading::unknown_key(const Node& entry, std::string_view label, const std::
     const auto near = nearest(entry.key, known);
     way_out = near ? "did you mean `" + *near + "`?" : "known keys: " + joined(known);
   }
-  add(entry.key_place, "UnknownKey", "unknown key " + in_quotes(entry.key) + " in `" + std::string(label) + "`", std::move(way_out),
+  add(problem_of(entry.key_place, "UnknownKey", {entry.key, std::string(label)}, std::move(way_out)),
       unknown_keys_ == UnknownKeys::kWarn);
 }
 

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "gitsync/document.h"
+#include "gitsync/problem_codes.h"
+#include "gitsync/shape.h"
 #include "state/model/reflect.h"
 #include "state/model/time.h"
 
@@ -32,6 +34,7 @@ enum class When {
   kRequired,      // both: MissingProperty
   kNotNull,       // absent: the default; null: LoadError
   kNotEmptyList,  // absent: the default; null: EmptyList
+  kNeeded,        // both: an error of its own code, which the reader of the object reports
 };
 
 /// The manifest language lets unknown keys pass, with a warning; our own files refuse them.
@@ -43,6 +46,9 @@ class Reading {
  public:
   explicit Reading(UnknownKeys unknown_keys) : unknown_keys_(unknown_keys) {}
 
+  /// A problem of the table: its severity and wording are there. `way_out` says more than the table can, where it is given.
+  void report(Place place, CodeName code, std::vector<std::string> parameters, std::string way_out = {});
+  /// Problems of files that the table does not cover.
   void error(Place place, std::string_view code, std::string message, std::string way_out = {});
   void warning(Place place, std::string_view code, std::string message, std::string way_out = {});
   [[nodiscard]] std::size_t errors() const { return errors_; }
@@ -104,7 +110,7 @@ class Reading {
   std::string unit;
 
  private:
-  void add(Place place, std::string_view code, std::string message, std::string way_out, bool warning);
+  void add(Problem problem, bool warning);
 
   UnknownKeys unknown_keys_;
   std::size_t errors_ = 0, warnings_ = 0;
@@ -117,7 +123,21 @@ struct Field {
   std::string_view key;
   When when;
   void (*read)(Reading& reading, const Node& node, T& object);
+  Shape (*shape)() = nullptr;  // in tables that a schema is made of
 };
+
+/// What a schema says of the objects that a table reads.
+template <class T, std::size_t size>
+Shape shape_of(const std::array<Field<T>, size>& fields) {
+  Shape out;
+  out.kind = Shape::Kind::kObject;
+  for (const Field<T>& field : fields) {
+    Shape value = field.shape();
+    value.null = field.when == When::kOptional;
+    out.entries.push_back({std::string(field.key), field.when == When::kRequired || field.when == When::kNeeded, std::move(value)});
+  }
+  return out;
+}
 
 template <auto member>
 inline constexpr auto kText = [](Reading& reading, const Node& node, auto& object) { reading.text(node, object.*member); };
@@ -156,13 +176,11 @@ bool read_object(Reading& reading, const Node& node, std::string_view label, con
     }
     const Place place = value == nullptr ? node.place : value->key_place;
     if (field.when == When::kRequired)
-      reading.error(place, "MissingProperty", "`" + reading.path() + "` is missing", "add `" + std::string(field.key) + ":`");
+      reading.report(place, "MissingProperty", {reading.path()}, "add `" + std::string(field.key) + ":`");
     if (value == nullptr) continue;
     if (field.when == When::kNotNull)
-      reading.error(place, "LoadError", "`" + reading.path() + "` has no value", "give it one or remove the key");
-    if (field.when == When::kNotEmptyList)
-      reading.error(place, "EmptyList", "`" + reading.path() + "` has no value",
-                    "give it a list, `[]` for none, or remove the key");
+      reading.report(place, "LoadError", {"`" + reading.path() + "` has no value"}, "give it one or remove the key");
+    if (field.when == When::kNotEmptyList) reading.report(place, "EmptyList", {reading.path()});
   }
   std::vector<std::string> known;
   for (const Node& entry : node.children) {

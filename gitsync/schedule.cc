@@ -133,6 +133,34 @@ Result<std::string> normalized_schedule(std::string_view text) {
   return out;
 }
 
+bool never_runs(std::string_view schedule) {
+  const std::vector<std::string_view> fields = split(schedule, " ", false);
+  // A named weekday comes in every month.
+  if (fields.size() != kFields.size() || fields[2] == "*" || fields[3] == "*" || fields[4] != "*") return false;
+  constexpr std::array<int, 12> kDays = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  int first_day = 31;
+  for (const std::string_view part : split(fields[2], ",", true)) {
+    int day = 1;  // of `*` and its steps
+    std::from_chars(part.data(), part.data() + part.size(), day);
+    first_day = std::min(first_day, day);
+  }
+  int most = 0;
+  for (const std::string_view part : split(fields[3], ",", true)) {
+    const std::string_view base = part.substr(0, part.find('/'));
+    int from = 1, to = 12;
+    const auto parsed = std::from_chars(base.data(), base.data() + base.size(), from);
+    if (base != "*") {
+      to = part.size() == base.size() ? from : 12;
+      if (parsed.ptr != base.data() + base.size()) std::from_chars(parsed.ptr + 1, base.data() + base.size(), to);
+    }
+    int step = 1;
+    if (base.size() < part.size()) std::from_chars(part.data() + base.size() + 1, part.data() + part.size(), step);
+    for (int month = from; month <= to; month += std::max(1, step))
+      most = std::max(most, kDays[static_cast<std::size_t>(month) - 1]);
+  }
+  return first_day > most;
+}
+
 bool valid_timezone(std::string_view text) {
   if (text.empty() || text.size() > 64) return false;
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };

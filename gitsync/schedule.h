@@ -13,6 +13,9 @@ namespace nelson {
 /// The error's message is the reason alone, without a place.
 [[nodiscard]] Result<std::string> normalized_schedule(std::string_view text);
 
+/// Whether the days that a normalized schedule names never come, such as February 30.
+[[nodiscard]] bool never_runs(std::string_view schedule);
+
 /// Whether `text` has the form of a time zone's name ("Europe/Berlin", "UTC", "Etc/GMT+3"). Whether the machine that runs the job knows
 /// it is not asked: validity depends on the bytes alone.
 [[nodiscard]] bool valid_timezone(std::string_view text);

@@ -79,6 +79,8 @@ int run_command_line(const std::vector<std::string>& words, Terminal& terminal);
 // The commands, one file each.
 int run_run(const Invocation&, Terminal&);
 int run_init(const Invocation&, Terminal&);
+int run_lint(const Invocation&, Terminal&);
+int run_schema(const Invocation&, Terminal&);
 int run_diff(const Invocation&, Terminal&);
 int run_wait(const Invocation&, Terminal&);
 int run_status(const Invocation&, Terminal&);

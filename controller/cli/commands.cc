@@ -18,6 +18,13 @@ constexpr std::array kRunFlags{kConfig};
 constexpr std::array kInitFlags{
     Flag{"no-user", 0, "", "as root: make no system user for what is deployed"},
 };
+constexpr std::array kLintFlags{
+    Flag{"unit", 'u', "NAME", "a unit that must be declared, for a build that is about to release it"},
+    Flag{"output", 'o', "FORMAT", "how to print", "text|json|sarif|github"},
+    Flag{"strict", 0, "", "warnings count as problems"},
+    Flag{"explain", 0, "CODE", "what a code means, with an example of both sides; reads no file"},
+    Flag{"config", 'c', "FILE", "also ask what Git says elsewhere: the machine's file of a controller that has run"},
+};
 constexpr std::array kDiffFlags{
     kConfig,
     Flag{"repository", 'r', "NAME", "which file of repositories/ PATH or REV belongs to; else found by its remotes"},
@@ -89,6 +96,22 @@ constexpr std::array kCommands{
             "Exit: 0 told to end, 2 the configuration does not read, 70 the store or a lock can no longer be trusted,\n"
             "75 another controller holds the store or a domain.",
             kRunFlags, run_run},
+    Command{
+        "lint", "[PATH...]", 0, 100'000, "check manifests and deployables, with no controller and no configuration",
+        "PATH is a file, a folder with manifests in or below it, or - for standard input; .nelson.yml without one. Of a single\n"
+        "file each problem is shown in its line; of several, one line a problem. Alerts are also shown to promtool, where\n"
+        "Debian's package prometheus is installed.\n\n"
+        "Exit: 0 fine, 1 problems (with --strict also warnings), 2 something could not be read.",
+        kLintFlags, run_lint},
+    Command{"schema",
+            "",
+            0,
+            0,
+            "a JSON Schema of manifests, for editors",
+            "With the YAML language server: nelson schema > nelson.schema.json, and as the first line of a manifest\n"
+            "# yaml-language-server: $schema=nelson.schema.json",
+            {},
+            run_schema},
     Command{"diff", "[PATH|REV]", 0, 1, "what would be done, and why, without doing it",
             "PATH is a working copy of an application repository: what would be done if it were pushed as it lies there.\n"
             "REV is a revision of the working copy in the current folder. With neither: what the controller is about to do\n"

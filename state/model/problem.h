@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "state/model/reflect.h"
 
@@ -16,10 +17,13 @@ struct Problem {
   std::uint32_t line = 0;  // 1 is the first
   std::uint32_t column = 0;
   std::string unit;
-  std::string code;     // stable, "InvalidCPU"; spec/manifest 9.1 names them
+  std::string code;     // stable, "InvalidCPU"; gitsync/problem_codes.h lists those of manifests
   std::string message;  // what is wrong
   std::string way_out;  // what would be right, or what to do
   bool warning = false;
+  std::vector<std::string> parameters;  // of the code, in the order its table names them
+  std::string source;                   // the line itself, without what looks like a secret; "" when it is not known or too long
+  std::uint32_t length = 0;             // how many bytes of it from `column` on are meant; 0 is one word
 
   auto operator<=>(const Problem&) const = default;
   static void visit(auto& self, auto&& field) {
@@ -33,10 +37,19 @@ struct Problem {
     field("message", self.message);
     field("way_out", self.way_out);
     field("warning", self.warning);
+    field("parameters", self.parameters);
+    field("source", self.source);
+    field("length", self.length);
   }
 };
 
 /// `file:line:column: message; way out`, with what is known.
 [[nodiscard]] std::string to_string(const Problem& problem);
+
+/// The line in question with what is meant underlined, as two lines of text that end with a line break; "" without a source.
+///
+///        12 |     cpu: lots
+///           |          ^^^^
+[[nodiscard]] std::string underlined(const Problem& problem);
 
 }  // namespace nelson

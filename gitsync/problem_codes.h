@@ -1,0 +1,40 @@
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gitsync/document.h"
+#include "gitsync/problem_table.h"
+#include "state/model/problem.h"
+
+namespace nelson {
+
+/// Null when there is none of that name.
+[[nodiscard]] const ProblemCode* find_problem_code(std::string_view name);
+/// An example as a whole file.
+[[nodiscard]] std::string example_file(Frame frame, std::string_view lines);
+
+/// A row of the table by its name; a misspelt one does not compile.
+class CodeName {
+ public:
+  consteval CodeName(const char* name) : name_(name) {  // NOLINT(google-explicit-constructor): a name is how a row is written
+    if (std::none_of(kProblemCodes.begin(), kProblemCodes.end(), [&](const ProblemCode& row) { return row.name == name_; }))
+      throw "no such code in gitsync/problem_table.h";
+  }
+  [[nodiscard]] std::string_view name() const { return name_; }
+  [[nodiscard]] const ProblemCode& row() const { return *find_problem_code(name_); }
+
+ private:
+  std::string_view name_;
+};
+
+/// A problem of the table. `way_out` says more than the table can, where it is given.
+[[nodiscard]] Problem problem_of(Place place, CodeName code, std::vector<std::string> parameters, std::string way_out = {});
+
+/// `text` with each {name} replaced by its parameter, in one line, made short and printable.
+[[nodiscard]] std::string filled(std::string_view text, std::string_view names, const std::vector<std::string>& parameters);
+
+}  // namespace nelson
