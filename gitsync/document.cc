@@ -72,8 +72,14 @@ bool is_control(std::string_view text, std::size_t at, std::size_t length) {
          static_cast<unsigned char>(text[at + 1]) != 0x85;
 }
 
+bool is_plain_ascii(char c) { return (c >= 0x20 && c < 0x7F) || c == '\n'; }
+
 void check_characters(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
+    if (is_plain_ascii(text[at])) {  // nearly all of nearly every text
+      ++at;
+      continue;
+    }
     const std::size_t length = utf8_length(text, at);
     if (length == 0)
       refuse(place_at(text, at), "not UTF-8 at byte " + std::to_string(at),
@@ -156,6 +162,7 @@ struct Anchored {
 class Builder : public YAML::EventHandler {
  public:
   Builder(std::string_view text, DuplicateKeys duplicates) : text_(text), duplicates_(duplicates) {
+    has_escapes_ = text.find('\\') != std::string_view::npos;
     line_starts_.push_back(0);
     for (std::size_t at = 0; at < text.size(); ++at)
       if (text[at] == '\n') line_starts_.push_back(at + 1);
@@ -189,12 +196,7 @@ class Builder : public YAML::EventHandler {
     node.plain = !check_tag(tag, TagKind::kScalar, node.place);
     const Size size{1, 0, value.size()};
     charge(size, node.place);
-    // Escapes in quotes can name what the file itself may not contain.
-    for (std::size_t at = 0; at < value.size();) {
-      const std::size_t length = std::max<std::size_t>(1, utf8_length(value, at));
-      if (is_control(value, at, length)) refuse(node.place, "control character in a text", "remove the escape");
-      at += length;
-    }
+    if (has_escapes_) check_escapes(value, node.place);
     node.kind = NodeKind::kScalar;
     if (tag == "tag:yaml.org,2002:null") {
       if (!is_null_text(value)) refuse(node.place, in_quotes(value) + " is not null", "remove the tag");
@@ -251,6 +253,15 @@ class Builder : public YAML::EventHandler {
   std::string_view line_of(Place place) const {
     if (place.line == 0 || place.line > line_starts_.size()) return {};
     return text_.substr(line_starts_[place.line - 1]);
+  }
+
+  /// Escapes in quotes can name what the file itself may not contain.
+  static void check_escapes(const std::string& value, Place place) {
+    for (std::size_t at = 0; at < value.size();) {
+      const std::size_t length = std::max<std::size_t>(1, utf8_length(value, at));
+      if (is_control(value, at, length)) refuse(place, "control character in a text", "remove the escape");
+      at += length;
+    }
   }
 
   /// How much of its line a scalar takes: itself where it is written plainly, with its quotes where it has some.
@@ -451,6 +462,7 @@ class Builder : public YAML::EventHandler {
 
   std::string_view text_;
   DuplicateKeys duplicates_;
+  bool has_escapes_ = false;
   std::vector<std::size_t> line_starts_;
   int documents_ = 0;
   std::uint32_t nodes_ = 0;
@@ -542,19 +554,26 @@ void attach_sources(std::string_view bytes, std::vector<Problem>& problems) {
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
   std::uint32_t number = 1;
   std::string_view rest = bytes;
+  const Problem* before = nullptr;
   for (Problem& problem : problems) {  // by place, so that one walk finds all lines
     if (problem.line == 0) continue;
+    if (before != nullptr && before->line == problem.line) {
+      problem.source = before->source;
+      continue;
+    }
     if (problem.line < number) {
       number = 1;
       rest = bytes;
     }
-    for (; number < problem.line && !rest.empty(); ++number)
-      rest.remove_prefix(std::min(rest.size(), rest.find('\n')) + (rest.find('\n') == std::string_view::npos ? 0 : 1));
+    for (; number < problem.line && !rest.empty(); ++number) rest.remove_prefix(std::min(rest.size() - 1, rest.find('\n')) + 1);
     std::string_view line = rest.substr(0, rest.find('\n'));
     if (line.ends_with('\r')) line.remove_suffix(1);
-    // What cannot be shown byte by byte could not be underlined either.
-    if (number != problem.line || line.size() > kLongestLine || in_one_line(line, kLongestLine) != line) continue;
-    problem.source = without_secrets(line);
+    before = &problem;
+    // What cannot be shown byte by byte could not be underlined either; a tab can.
+    std::string shown(line.substr(0, kLongestLine + 1));
+    std::replace(shown.begin(), shown.end(), '\t', ' ');
+    if (number == problem.line && shown.size() <= kLongestLine && in_one_line(shown, kLongestLine) == shown)
+      problem.source = without_secrets(line);
   }
 }
 

@@ -287,15 +287,15 @@ std::vector<std::string> names_of(const std::vector<T>& objects) {
   return names;
 }
 
-/// The name that was probably meant; "" leaves the word to the table.
-std::string suggestion(std::string_view word, const std::vector<std::string>& names) {
-  const auto near = nearest(word, names);
-  return near ? "did you mean `" + *near + "`?" : std::string();
+/// Past the limit nothing is shown, and gathering names for each would be quadratic.
+template <class T>
+std::string suggestion(Reading& in, std::string_view word, const std::vector<T>& objects) {
+  return in.full() ? std::string() : in.suggestion(word, names_of(objects));
 }
 
 bool known_plan(Reading& in, const Manifest& manifest, std::string_view name, Place place) {
   if (manifest.plan(name) != nullptr) return true;
-  in.report(place, "UnknownPlanRef", {std::string(name)}, suggestion(name, names_of(manifest.plans)));
+  in.report(place, "UnknownPlanRef", {std::string(name)}, suggestion(in, name, manifest.plans));
   return false;
 }
 
@@ -311,11 +311,12 @@ std::vector<std::string> plans_in_order(const Manifest& manifest, const std::set
 
 /// What a unit and one of its plans demand of each other. `at` is where the two are put together.
 void check_pair(Reading& in, const ManifestUnit& unit, const ManifestPlan& plan, Place at) {
+  if (in.full()) return;
   in.unit = unit.name;
   for (const std::string& opt_out : plan.alert_opt_outs) {
     const bool known =
         std::any_of(unit.alerts.begin(), unit.alerts.end(), [&](const ManifestRule& alert) { return alert.name == opt_out; });
-    if (!known) in.report(at, "UnknownAlertOptOutRef", {unit.name, opt_out, plan.name}, suggestion(opt_out, names_of(unit.alerts)));
+    if (!known) in.report(at, "UnknownAlertOptOutRef", {unit.name, opt_out, plan.name}, suggestion(in, opt_out, unit.alerts));
   }
   for (std::size_t i = 0; i < plan.health_checks.size(); ++i) {
     const HealthCheck& check = plan.health_checks[i];
@@ -323,7 +324,7 @@ void check_pair(Reading& in, const ManifestUnit& unit, const ManifestPlan& plan,
       in.report(plan.check_places[i], "MissingHealthCheckPath", {std::string(name_of(check.protocol)), check.name});
     const bool known = std::any_of(unit.ports.begin(), unit.ports.end(), [&](const Port& port) { return port.name == check.port; });
     if (!known)
-      in.report(at, "UnknownPortRef", {check.port, unit.name, check.name, plan.name}, suggestion(check.port, names_of(unit.ports)));
+      in.report(at, "UnknownPortRef", {check.port, unit.name, check.name, plan.name}, suggestion(in, check.port, unit.ports));
   }
   for (const ManifestResource& resource : unit.resources) {
     const bool linked =
@@ -364,7 +365,7 @@ class NamespaceResolver {
  private:
   bool known_unit(const UnitReferenceDraft& reference) {
     if (manifest_.unit(reference.unit) != nullptr) return true;
-    in_.report(reference.place, "UnknownUnitRef", {reference.unit}, suggestion(reference.unit, names_of(manifest_.units)));
+    in_.report(reference.place, "UnknownUnitRef", {reference.unit}, suggestion(in_, reference.unit, manifest_.units));
     return false;
   }
 
@@ -383,9 +384,10 @@ class NamespaceResolver {
   }
 
   void add_loadbalancer(const LoadbalancerReferenceDraft& reference, ManifestNamespace& out) {
-    const std::vector<std::string> names = names_of(manifest_.loadbalancers);
-    if (std::find(names.begin(), names.end(), reference.name) == names.end()) {
-      in_.report(reference.place, "UnknownLoadbalancerRef", {reference.name}, suggestion(reference.name, names));
+    if (std::none_of(manifest_.loadbalancers.begin(), manifest_.loadbalancers.end(),
+                     [&](const ManifestLoadbalancer& balancer) { return balancer.name == reference.name; })) {
+      in_.report(reference.place, "UnknownLoadbalancerRef", {reference.name},
+                 suggestion(in_, reference.name, manifest_.loadbalancers));
       return;
     }
     if (reference.plan && !known_plan(in_, manifest_, *reference.plan, reference.plan_place)) return;
@@ -405,7 +407,7 @@ void check_routes(Reading& in, const Manifest& manifest) {
                                                         [&](const Port& port) { return port.name == route.port; });
       if (known) continue;
       in.report(route.place, "UnknownBackendDestination", {route.unit + "->" + route.port},
-                unit == nullptr ? suggestion(route.unit, names_of(manifest.units)) : suggestion(route.port, names_of(unit->ports)));
+                unit == nullptr ? suggestion(in, route.unit, manifest.units) : suggestion(in, route.port, unit->ports));
     }
 }
 
@@ -422,6 +424,29 @@ void resolve_references(Reading& in, Draft& draft, const Node& root) {
   check_amplification(in, manifest, root.place);
   // Advice is for files that work; beside errors it would only hide them.
   if (in.errors() == 0) advise(in, manifest, root);
+}
+
+/// What else is asked of a scheduler, in the order that spec.h gives.
+std::vector<Demand> demands_of(const ManifestUnit& unit, const ManifestPlan& plan) {
+  std::vector<Demand> demands;
+  std::map<std::string, std::string> resources;  // those that the unit declares
+  for (const auto& [name, uri] : plan.resources)
+    if (std::any_of(unit.resources.begin(), unit.resources.end(), [&](const ManifestResource& r) { return r.name == name; }))
+      resources[name] = uri;
+  for (const auto& [name, uri] : resources) demands.push_back({"resource", {name, uri}});
+  for (const ManifestVolume& volume : plan.volumes)
+    demands.push_back({"volume", {volume.name, volume.mount_path, std::to_string(volume.size_mb)}});
+  for (const ManifestConstraint& constraint : plan.constraints)
+    demands.push_back({"constraint", {constraint.kind, constraint.field, constraint.parameter}});
+  const std::set<std::string> tags(unit.meta.begin(), unit.meta.end());
+  for (const std::string& tag : tags) demands.push_back({"tag", {tag}});
+  const std::optional<Workflow>& workflow = plan.workflow ? plan.workflow : unit.workflow;
+  if (!workflow) return demands;
+  demands.push_back({"workflow", {std::string(name_of(workflow->kind))}});
+  if (workflow->blueprint.empty()) return demands;
+  demands.push_back({"blueprint", {workflow->blueprint}});
+  if (workflow->revision) demands.back().words.push_back(std::to_string(*workflow->revision));
+  return demands;
 }
 
 std::int64_t rounded_up_to_one(double value) { return std::max<std::int64_t>(1, std::llround(value)); }
@@ -511,6 +536,7 @@ Spec normalized_spec(const ManifestUnit& unit, const ManifestPlan& plan) {
   spec.schedule = plan.schedule.empty() ? unit.schedule : plan.schedule;
   // A zone means something only to what is repeated, and may not rename what is not.
   if (!spec.schedule.empty() && spec.schedule != "once") spec.timezone = plan.timezone.empty() ? unit.timezone : plan.timezone;
+  spec.demands = demands_of(unit, plan);
   return spec;
 }
 

@@ -157,7 +157,8 @@ struct ManifestReading {
 [[nodiscard]] ManifestReading read_manifest(std::string_view bytes);
 
 /// What of the unit and its plan changes the running workload, in the one form that digests are taken of: the port `default` first, then
-/// as declared; dependencies by unit; thousandths of a core and KiB.
+/// as declared; dependencies, resources and tags by name; thousandths of a core and KiB. kManifestEffects (manifest_effects.h) lists what is
+/// in and what is out.
 [[nodiscard]] Spec normalized_spec(const ManifestUnit& unit, const ManifestPlan& plan);
 
 /// What is applied in place, with the domain's defaults filled in.

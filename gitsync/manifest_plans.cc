@@ -137,8 +137,9 @@ constexpr auto kHealthCheckFields = std::to_array<Field<HealthCheck>>({
     {"port_reference", When::kRequired, kText<&HealthCheck::port>, [] { return shape::text(); }},
     {"protocol", When::kNeeded,
      [](Reading& in, const Node& node, HealthCheck& check) {
+       static const std::vector<std::string> kProtocols = {"http", "https", "tcp"};
        std::size_t index = 0;
-       if (in.one_of(node, "InvalidProtocol", {"http", "https", "tcp"}, index)) check.protocol = static_cast<Protocol>(index);
+       if (in.one_of(node, "InvalidProtocol", kProtocols, index)) check.protocol = static_cast<Protocol>(index);
      },
      [] {
        return shape::one_of({"http", "https", "tcp"});
@@ -179,27 +180,27 @@ void read_health_checks(Reading& in, const Node& node, std::vector<HealthCheck>&
   });
 }
 
-using ResourceLink = std::pair<std::string, std::string>;
-constexpr auto kPlanResourceFields = std::to_array<Field<ResourceLink>>({
-    {"ref", When::kRequired, kText<&ResourceLink::first>, [] { return shape::text(); }},
+using Link = std::pair<std::string, std::string>;
+constexpr auto kPlanResourceFields = std::to_array<Field<Link>>({
+    {"ref", When::kRequired, kText<&Link::first>, [] { return shape::text(); }},
     {"uri", When::kNeeded,
-     [](Reading& in, const Node& node, ResourceLink& link) {
+     [](Reading& in, const Node& node, Link& link) {
        if (!in.text(node, link.second) || is_uri(link.second)) return;
        in.report(node.place, "InvalidURI", {link.second, link.first, in_quotes(link.second) + " is none"});
      },
      [] { return shape::text("^([^\\x00-\\x20^{}|\\\\\"<>`%]|%[0-9A-Fa-f]{2})*$"); }},
 });
 
-void read_plan_resources(Reading& in, const Node& node, std::vector<ResourceLink>& out) {
+void read_plan_resources(Reading& in, const Node& node, std::vector<Link>& out) {
   read_list(in, node, [&](const Node& item) {
-    ResourceLink link;
+    Link link;
     if (!read_object(in, item, "plan.resources", kPlanResourceFields, link)) return;
     const Node* uri = item.find("uri");
     if (uri == nullptr || uri->kind == NodeKind::kNull) {
       in.report(item.place, "InvalidURI", {"", link.first, "is missing"}, "add `uri:`");
       return;
     }
-    const auto same = std::find_if(out.begin(), out.end(), [&](const ResourceLink& l) { return l.first == link.first; });
+    const auto same = std::find_if(out.begin(), out.end(), [&](const Link& l) { return l.first == link.first; });
     if (same == out.end()) {
       out.push_back(std::move(link));
       return;

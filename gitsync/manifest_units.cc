@@ -75,13 +75,14 @@ void read_unit_resources(Reading& in, const Node& node, std::vector<ManifestReso
 
 void read_meta(Reading& in, const Node& node, std::vector<std::string>& out) {
   constexpr std::size_t kLongestTag = 14;
+  std::set<std::string> seen;
   read_list(in, node, [&](const Node& item) {
     std::string tag;
     const bool named = read_simple_name(in, item, "unit.meta", tag);
     if (!named && item.kind == NodeKind::kScalar) tag = item.text;
     if (tag.size() > kLongestTag)
       in.report(item.place, "InvalidMetaLength", {tag, std::to_string(tag.size())});
-    else if (named && std::find(out.begin(), out.end(), tag) == out.end())
+    else if (named && seen.insert(tag).second)
       out.push_back(std::move(tag));
   });
 }
@@ -182,6 +183,7 @@ void read_ports(Reading& in, const Node& node, std::vector<Port>& out) {
     if (port->name == "default") ++defaults;
     if (known && port->name != "default")
       in.report(item.place, "DuplicateName", {"port", port->name, std::to_string(node.place.line)});
+    if (out.size() > kMaximumPorts) return;  // and looking through many for each would be quadratic
     const auto same = std::find_if(out.begin(), out.end(), [&](const Port& p) { return p.number == port->number; });
     if (!known && same != out.end())
       in.report(item.place, "DuplicatePortNumber", {std::to_string(port->number), same->name, port->name});
@@ -193,7 +195,7 @@ void read_ports(Reading& in, const Node& node, std::vector<Port>& out) {
               {defaults == 0 ? "no port is named `default`" : "more than one port is named `default`"},
               "name exactly one of them `default`");
   if (out.size() > kMaximumPorts)
-    in.report(node.place, "InvalidPortSpecification", {std::to_string(out.size()) + " ports"},
+    in.report(node.place, "InvalidPortSpecification", {std::to_string(node.children.size()) + " ports"},
               "declare at most " + std::to_string(kMaximumPorts));
 }
 

@@ -11,8 +11,6 @@
 namespace nelson {
 namespace {
 
-constexpr std::size_t kMostProblems = 100;
-
 std::string without_underscores(std::string_view text) {
   std::string out(text);
   out.erase(std::remove(out.begin(), out.end(), '_'), out.end());
@@ -109,7 +107,19 @@ void Reading::add(Problem problem, bool warning) {
 }
 
 void Reading::report(Place place, CodeName code, std::vector<std::string> parameters, std::string way_out) {
-  add(problem_of(place, code, std::move(parameters), std::move(way_out)), code.row().severity == Severity::kWarning);
+  const bool warning = code.row().severity == Severity::kWarning;
+  std::size_t& count = warning ? warnings_ : errors_;
+  if (count >= kMostProblems)
+    ++count;
+  else
+    add(problem_of(place, code, std::move(parameters), std::move(way_out)), warning);
+}
+
+std::string Reading::suggestion(std::string_view word, const std::vector<std::string>& names) {
+  constexpr std::size_t kMostNames = 100;
+  if (suggestions_left_-- <= 0) return {};
+  const auto near = names.size() > kMostNames ? nearest(word, {names.begin(), names.begin() + kMostNames}) : nearest(word, names);
+  return near ? "did you mean `" + *near + "`?" : std::string();
 }
 
 void Reading::error(Place place, std::string_view code, std::string message, std::string way_out) {

@@ -52,6 +52,11 @@ class Reading {
   void error(Place place, std::string_view code, std::string message, std::string way_out = {});
   void warning(Place place, std::string_view code, std::string message, std::string way_out = {});
   [[nodiscard]] std::size_t errors() const { return errors_; }
+  /// Whether further errors are only counted; what costs much to say need not be said then.
+  [[nodiscard]] bool full() const { return errors_ >= kMostProblems; }
+  /// "did you mean `...`?" with the name that was probably meant; "" leaves the word to the table. Only for the first problems of a file,
+  /// since looking for the nearest of many names is dear.
+  [[nodiscard]] std::string suggestion(std::string_view word, const std::vector<std::string>& names);
   /// All problems by place. Beyond 100 errors or warnings only their number is told.
   [[nodiscard]] std::vector<Problem> take();
 
@@ -67,6 +72,10 @@ class Reading {
   bool texts(const Node& node, std::vector<std::string>& out);
   template <class Enum>
   bool name_of_enum(const Node& node, std::string_view code, Enum& out) {
+    if (const auto known = node.kind == NodeKind::kScalar ? from_name<Enum>(node.text) : std::nullopt) {
+      out = *known;
+      return true;
+    }
     const std::vector<std::string> names(kNames<Enum>.begin(), kNames<Enum>.end());
     std::size_t index = 0;
     if (!one_of(node, code, names, index)) return false;
@@ -84,26 +93,26 @@ class Reading {
   void unknown_key(const Node& entry, std::string_view label, const std::vector<std::string>& known);
 
   /// The key in hand as messages call it: "plan.cpu".
-  [[nodiscard]] std::string path() const { return label_.empty() ? key_ : label_ + "." + key_; }
+  [[nodiscard]] std::string path() const { return std::string(label_) + (label_.empty() ? "" : ".") + std::string(key_); }
 
-  /// Sets the key in hand, and the former one again when it goes out of scope.
+  /// Sets the key in hand, and the former one again when it goes out of scope. Both texts must live as long.
   class Key {
    public:
     Key(Reading& reading, std::string_view label, std::string_view key)
-        : reading_(reading), label_(std::move(reading.label_)), key_(std::move(reading.key_)) {
+        : reading_(reading), label_(reading.label_), key_(reading.key_) {
       reading.label_ = label;
       reading.key_ = key;
     }
     ~Key() {
-      reading_.label_ = std::move(label_);
-      reading_.key_ = std::move(key_);
+      reading_.label_ = label_;
+      reading_.key_ = key_;
     }
     Key(const Key&) = delete;
     Key& operator=(const Key&) = delete;
 
    private:
     Reading& reading_;
-    std::string label_, key_;
+    std::string_view label_, key_;
   };
 
   /// The unit that problems are said of, while it is in hand.
@@ -112,10 +121,13 @@ class Reading {
  private:
   void add(Problem problem, bool warning);
 
+  static constexpr std::size_t kMostProblems = 100;
+
   UnknownKeys unknown_keys_;
+  int suggestions_left_ = 20;
   std::size_t errors_ = 0, warnings_ = 0;
   std::vector<Problem> problems_;
-  std::string label_, key_;
+  std::string_view label_, key_;
 };
 
 template <class T>

@@ -20,15 +20,14 @@ namespace nelson {
 /// A row of the table by its name; a misspelt one does not compile.
 class CodeName {
  public:
-  consteval CodeName(const char* name) : name_(name) {  // NOLINT(google-explicit-constructor): a name is how a row is written
-    if (std::none_of(kProblemCodes.begin(), kProblemCodes.end(), [&](const ProblemCode& row) { return row.name == name_; }))
-      throw "no such code in gitsync/problem_table.h";
+  consteval CodeName(const char* name)  // NOLINT(google-explicit-constructor): a name is how a row is written
+      : row_(std::find_if(kProblemCodes.begin(), kProblemCodes.end(), [&](const ProblemCode& row) { return row.name == name; })) {
+    if (row_ == kProblemCodes.end()) throw "no such code in gitsync/problem_table.h";
   }
-  [[nodiscard]] std::string_view name() const { return name_; }
-  [[nodiscard]] const ProblemCode& row() const { return *find_problem_code(name_); }
+  [[nodiscard]] const ProblemCode& row() const { return *row_; }
 
  private:
-  std::string_view name_;
+  const ProblemCode* row_;
 };
 
 /// A problem of the table. `way_out` says more than the table can, where it is given.

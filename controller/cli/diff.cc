@@ -158,10 +158,12 @@ void print_lines(Terminal& terminal, std::string_view text) {
 }
 
 void print_text(const Difference& difference, Terminal& terminal) {
-  for (const Problem& problem : difference.problems)
+  for (const Problem& problem : difference.problems) {
     terminal.out << painted(terminal, (problem.warning ? "warning: " : "wrong: ") + to_string(problem),
                             problem.warning ? Paint::kYellow : Paint::kRed)
                  << '\n';
+    print_underlined(problem, terminal);
+  }
   for (const std::string& reason : difference.unknown)
     terminal.out << painted(terminal, "not known: " + reason, Paint::kRed) << '\n';
   std::vector<Line> lines;

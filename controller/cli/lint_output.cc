@@ -26,15 +26,6 @@ std::string place_of(const Problem& problem) {
   return out;
 }
 
-void print_underlined(const Problem& problem, Terminal& terminal) {
-  const std::string text = underlined(problem);
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
-    terminal.out << painted(terminal, text.substr(at, end - at), Paint::kDim) << '\n';
-    at = end + 1;
-  }
-}
-
 /// One line a problem; of a single file also the line in question.
 void print_text(const LintReport& report, Terminal& terminal) {
   for (const Problem& problem : report.problems) {

@@ -52,6 +52,15 @@ void Table::print(Terminal& terminal) const {
   for (const Row& row : rows_) terminal.out << wrapped(terminal, line(row.cells), row.paint) << '\n';
 }
 
+void print_underlined(const Problem& problem, Terminal& terminal) {
+  const std::string text = underlined(problem);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    terminal.out << painted(terminal, text.substr(at, end - at), Paint::kDim) << '\n';
+    at = end + 1;
+  }
+}
+
 int fail(Terminal& terminal, int code, std::string_view text) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

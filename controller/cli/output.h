@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "controller/cli/command.h"
+#include "state/model/problem.h"
 
 namespace nelson::cli {
 
@@ -29,6 +30,9 @@ class Table {
   std::vector<std::string> headers_;
   std::vector<Row> rows_;
 };
+
+/// The line that a problem is in, with what is meant underlined; nothing where the line is not known.
+void print_underlined(const Problem& problem, Terminal& terminal);
 
 /// `text` on standard error, each line made visible and led by "nelson: ". Returns `code`.
 int fail(Terminal& terminal, int code, std::string_view text);

@@ -190,6 +190,9 @@ void append_repositories(JsonWriter& json, const View& view) {
             .field("way_out", problem->way_out)
             .key("warning")
             .boolean(problem->warning)
+            .field("source", problem->source)
+            .key("length")
+            .number(problem->length)
             .end_object();
       }
       json.end_array().end_object();

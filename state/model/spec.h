@@ -71,6 +71,22 @@ struct HealthCheck {
   }
 };
 
+/// One thing more that the scheduler is asked for, in words:
+///
+///     resource NAME URI, volume NAME PATH MEGABYTES, constraint KIND FIELD PARAMETER, tag NAME, workflow KIND, blueprint NAME [REVISION]
+///
+/// Few specs have any, and there are hundreds of thousands of specs: one list takes a sixth of what a member for each would.
+struct Demand {
+  std::string kind;
+  std::vector<std::string> words;
+
+  bool operator==(const Demand&) const = default;
+  static void visit(auto& self, auto&& field) {
+    field("kind", self.kind);
+    field("words", self.words);
+  }
+};
+
 /// What of a unit and its plan changes the running workload: exactly what the stack's digest covers (semantics 3). Readers
 /// normalize: the port named `default` first, dependencies by name, the rest as declared. Unset fields stay default.
 struct Spec {
@@ -85,6 +101,7 @@ struct Spec {
   std::int32_t retries = 0;             // 0 is unset
   std::string schedule;                 // "" service; "once"; else a 5-field cron expression in `timezone`
   std::string timezone;                 // "" is UTC
+  std::vector<Demand> demands;          // in the order above; resources and tags by name, the rest as declared
 
   bool operator==(const Spec&) const = default;
   static void visit(auto& self, auto&& field) {
@@ -99,6 +116,7 @@ struct Spec {
     field("retries", self.retries);
     field("schedule", self.schedule);
     field("timezone", self.timezone);
+    field("demands", self.demands);
   }
 };
 
