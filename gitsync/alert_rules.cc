@@ -143,7 +143,7 @@ bool is_duration(std::string_view text) {
 }
 
 /// A YAML scalar that means exactly `text`.
-std::string quoted(std::string_view text) {
+std::string yaml_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -162,7 +162,7 @@ std::string quoted(std::string_view text) {
 void append_pairs(std::string& out, std::string_view key, const std::vector<std::pair<std::string, std::string>>& pairs) {
   if (pairs.empty()) return;
   out += "        " + std::string(key) + ":\n";
-  for (const auto& [name, value] : pairs) out += "          " + quoted(name) + ": " + quoted(value) + "\n";
+  for (const auto& [name, value] : pairs) out += "          " + yaml_text(name) + ": " + yaml_text(value) + "\n";
 }
 
 /// Any character that a rule's name may not have becomes `_`.
@@ -208,13 +208,13 @@ Status parse_alert_text(std::string_view text, ManifestRule& alert) {
 }
 
 std::string rules_file(const ManifestUnit& unit, const std::vector<std::string>& opt_outs) {
-  std::string out = "groups:\n  - name: " + quoted(unit.name) + "\n    rules:\n";
+  std::string out = "groups:\n  - name: " + yaml_text(unit.name) + "\n    rules:\n";
   for (const ManifestRule& rule : unit.rules)
-    out += "      - record: " + quoted(rule_name(rule.name)) + "\n        expr: " + quoted(rule.expression) + "\n";
+    out += "      - record: " + yaml_text(rule_name(rule.name)) + "\n        expr: " + yaml_text(rule.expression) + "\n";
   for (const ManifestRule& alert : unit.alerts) {
     if (std::find(opt_outs.begin(), opt_outs.end(), alert.name) != opt_outs.end()) continue;
-    out += "      - alert: " + quoted(rule_name(alert.name)) + "\n        expr: " + quoted(alert.expression) + "\n";
-    if (!alert.hold_for.empty()) out += "        for: " + quoted(alert.hold_for) + "\n";
+    out += "      - alert: " + yaml_text(rule_name(alert.name)) + "\n        expr: " + yaml_text(alert.expression) + "\n";
+    if (!alert.hold_for.empty()) out += "        for: " + yaml_text(alert.hold_for) + "\n";
     append_pairs(out, "labels", alert.labels);
     append_pairs(out, "annotations", alert.annotations);
   }

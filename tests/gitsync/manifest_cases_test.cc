@@ -22,7 +22,7 @@ std::string content_of(const std::string& path) {
   return text.str();
 }
 
-std::string quoted(const std::string& text) {
+std::string in_single_quotes(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
   return out + "'";
@@ -50,7 +50,7 @@ class Printer {
   void value(const Node& node, int depth, const std::string& head, const std::string& path) {
     lines[path] = number_ + 1;
     if (node.kind == NodeKind::kNull) return line(depth, head);
-    if (node.kind == NodeKind::kScalar) return line(depth, head + " " + (node.plain ? node.text : quoted(node.text)));
+    if (node.kind == NodeKind::kScalar) return line(depth, head + " " + (node.plain ? node.text : in_single_quotes(node.text)));
     if (node.children.empty()) return line(depth, head + (node.kind == NodeKind::kSequence ? " []" : " {}"));
     line(depth, head);
     if (node.kind == NodeKind::kMapping) return entries(node, depth + 1, path);

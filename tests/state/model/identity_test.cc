@@ -107,7 +107,17 @@ INSTANTIATE_TEST_SUITE_P(Table, GoldenIdentity,
                                                   i.spec.environment = {{"GREETING", "gr\u00fc\u00df dich"}};
                                                 }),
                                                 "8e01cdf6520636c87b8e54b27d4dcb384ee5cbfc1cf302e37e3795f86f6d6e7c",
-                                                "cart--1-2-3--ho0srtii", "4e0e57418877", "ddf8921772ca"}),
+                                                "cart--1-2-3--ho0srtii", "4e0e57418877", "ddf8921772ca"},
+                                         Golden{"with_demands", with([](Identity& i) {
+                                                  i.spec.demands = {{"resource", {"blobs", "s3://b"}},
+                                                                    {"volume", {"scratch", "/s", "100"}},
+                                                                    {"constraint", {"unique", "host", ""}},
+                                                                    {"tag", {"retail"}},
+                                                                    {"workflow", {"pulsar"}},
+                                                                    {"blueprint", {"web", "3"}}};
+                                                }),
+                                                "55ecac6de4dee520502b39a9f991a540f29f1baccd31aaf0e82e71b18e0878f8",
+                                                "cart--1-2-3--anmaorf4", "3345d2393747", "439e514e1105"}),
                          [](const auto& info) { return info.param.name; });
 
 TEST(Identity, EveryFieldButTheSettingsMakesAnotherStack) {
@@ -127,6 +137,9 @@ TEST(Identity, EveryFieldButTheSettingsMakesAnotherStack) {
       [](Identity& i) { i.spec.ports.resize(1); },
       [](Identity& i) { i.spec.dependencies.resize(1); },
       [](Identity& i) { i.spec.environment.resize(1); },
+      [](Identity& i) {
+        i.spec.demands = {{"tag", {"x"}}};
+      },
       [](Identity& i) { i.spec.health_checks.resize(1); },
       [](Identity& i) { i.spec.cpu_millis = 1; },
       [](Identity& i) { i.spec.cpu_request_millis = 1; },
