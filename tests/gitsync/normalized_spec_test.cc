@@ -33,8 +33,8 @@ const std::vector<Vector>& vectors() {
       {"nothing said is nothing", "", "", ""},
       {"ports, default first", ", ports: [a->1/tcp, default->80/http]", "",
        "5:ports,80:31:4:name,7:default,6:number,2:80,,41:4:name,1:a,6:number,1:1,8:protocol,3:tcp,,,"},
-      {"dependencies by name", ", dependencies: [{ref: b@1.0}, {ref: a@2.3}]", "",
-       "12:dependencies,94:49:4:unit,1:a,7:version,24:5:major,1:2,5:minor,1:3,,,37:4:unit,1:b,7:version,12:5:major,1:1,,,,"},
+      {"dependencies by name", ", dependencies: [{ref: bb@1.0}, {ref: aa@2.3}]", "",
+       "12:dependencies,96:50:4:unit,2:aa,7:version,24:5:major,1:2,5:minor,1:3,,,38:4:unit,2:bb,7:version,12:5:major,1:1,,,,"},
       {"environment as declared", "", ", environment: [B=1, A=]", "11:environment,42:23:4:name,1:B,5:value,1:1,,11:4:name,1:A,,,"},
       {"a health check with its defaults", ", ports: [default->80/http]",
        ", health_checks: [{name: ping, port_reference: default, protocol: http, path: ping}]",
@@ -79,7 +79,8 @@ TEST(NormalizedSpec, EveryFieldOfASpecHasAVector) {
       if (member != std::remove_cvref_t<decltype(member)>{}) named.emplace(name);
     });
   }
-  Spec::visit(Spec{}, [&](std::string_view name, const auto&) { EXPECT_TRUE(named.contains(std::string(name))) << name; });
+  const Spec none;
+  Spec::visit(none, [&](std::string_view name, const auto&) { EXPECT_TRUE(named.contains(std::string(name))) << name; });
 }
 
 /// The row that speaks for a key: its own, or that of what it is below.
@@ -119,7 +120,7 @@ struct Changed {
 TEST(ManifestEffects, ARowIsWhatAChangeOfItsKeyDoes) {
   const std::vector<Changed> changes = {
       {"units[].ports", ", ports: [default->80/http]", ""},
-      {"units[].dependencies", ", dependencies: [{ref: a@1.0}]", ""},
+      {"units[].dependencies", ", dependencies: [{ref: aa@1.0}]", ""},
       {"units[].meta", ", meta: [a]", ""},
       {"units[].alerting", ", alerting: {prometheus: {rules: [{rule: a, expr: b}]}}", ""},
       {"units[].workflow", ", workflow: canopus", ""},
