@@ -430,9 +430,9 @@ void resolve_references(Reading& in, Draft& draft, const Node& root) {
 std::vector<Demand> demands_of(const ManifestUnit& unit, const ManifestPlan& plan) {
   std::vector<Demand> demands;
   std::map<std::string, std::string> resources;  // those that the unit declares
-  for (const auto& [name, uri] : plan.resources)
-    if (std::any_of(unit.resources.begin(), unit.resources.end(), [&](const ManifestResource& r) { return r.name == name; }))
-      resources[name] = uri;
+  for (const ManifestResource& resource : unit.resources)
+    for (const auto& [name, uri] : plan.resources)
+      if (name == resource.name) resources[name] = uri;
   for (const auto& [name, uri] : resources) demands.push_back({"resource", {name, uri}});
   for (const ManifestVolume& volume : plan.volumes)
     demands.push_back({"volume", {volume.name, volume.mount_path, std::to_string(volume.size_mb)}});

@@ -66,8 +66,8 @@ TEST_F(Lint, SaysWhereAndWhatAndTheWayOutAndShowsTheLine) {
   EXPECT_EQ(lint({path}), 1);
   EXPECT_EQ(out_, path + ":5:10: error: `plan.cpu` must be a number, not `lots`; write a number such as 0.5 [LoadError]\n" +
                       "     5 |     cpu: lots\n       |          ^^^^\n" + path +
-                      ":7:30: error: `baskte` is not declared under `units`; did you mean `basket`? [UnknownUnitRef]\n" +
-                      "     7 |   - {name: dev, units: [{ref: baskte}]}\n       |                              ^^^^^^\n");
+                      ":7:31: error: `baskte` is not declared under `units`; did you mean `basket`? [UnknownUnitRef]\n" +
+                      "     7 |   - {name: dev, units: [{ref: baskte}]}\n       |                               ^^^^^^\n");
 }
 
 TEST_F(Lint, ExitsAsPromised) {
@@ -94,9 +94,10 @@ TEST_F(Lint, AFolderIsEveryManifestBelowIt) {
   write(".git/.nelson.yml", "neither: [");
   fs::create_symlink("/etc/passwd", folder_ / "other/.nelson.yml");
   EXPECT_EQ(lint({folder_.string(), "-o", "json"}), 1);
-  EXPECT_EQ(json()["files"], 5);
+  const json::Json report = json();
+  EXPECT_EQ(report["files"], 5);
   std::vector<std::string> codes;
-  for (const auto& problem : json()["problems"]) codes.push_back(problem["code"]);
+  for (const auto& problem : report["problems"]) codes.push_back(problem["code"]);
   EXPECT_EQ(codes, (std::vector<std::string>{"MisnamedManifest", "NotRegular", "UnknownKey", "ProblematicDeployable"})) << out_;
 }
 
@@ -119,7 +120,7 @@ TEST_F(Lint, TellsProgramsWhatItTellsPeople) {
   EXPECT_EQ(lint({bad, "-o", "json"}), 1);
   const json::Json problem = json()["problems"][1];
   EXPECT_EQ(problem["line"], 7);
-  EXPECT_EQ(problem["column"], 30);
+  EXPECT_EQ(problem["column"], 31);
   EXPECT_EQ(problem["length"], 6);
   EXPECT_EQ(problem["code"], "UnknownUnitRef");
   EXPECT_EQ(problem["parameters"]["ref"], "baskte");
@@ -133,7 +134,7 @@ TEST_F(Lint, TellsProgramsWhatItTellsPeople) {
   EXPECT_EQ(run["results"][1]["ruleId"], "UnknownUnitRef");
 
   EXPECT_EQ(lint({bad, "-o", "github"}), 1);
-  EXPECT_NE(out_.find("line=7,col=30,title=UnknownUnitRef::`baskte` is not declared"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("line=7,col=31,title=UnknownUnitRef::`baskte` is not declared"), std::string::npos) << out_;
 }
 
 TEST_F(Lint, ExplainsEveryCode) {
@@ -169,7 +170,7 @@ std::string alerts(const std::string& expression) {
          "BasketDown\n"
          "            expression: " +
          expression +
-         "\n        rules:\n          - {rule: load, expr: rate(x[5m])}\n"
+         "\n        rules:\n          - {rule: load, expr: \"rate(x[5m])\"}\n"
          "namespaces:\n  - {name: dev, units: [{ref: basket}]}\n";
 }
 
