@@ -201,8 +201,8 @@ struct ObservedDomain {
   std::string removals_held;
   /// Why nothing but repair may happen now (another owner's claim, a control head that does not contain the last applied one).
   std::string changes_held;
-  bool governed_here = true;         // false: the claim names another owner or address, so not even repair (semantics 4)
   std::vector<std::string> foreign;  // what is not ours: reported, never touched
+  bool governed_here = true;         // false: the claim names another owner or address, so not even repair (semantics 4)
 
   bool operator==(const ObservedDomain&) const = default;
   static void visit(auto& self, auto&& field) {
@@ -214,8 +214,8 @@ struct ObservedDomain {
     field("claim", self.claim);
     field("removals_held", self.removals_held);
     field("changes_held", self.changes_held);
-    field("governed_here", self.governed_here);
     field("foreign", self.foreign);
+    field("governed_here", self.governed_here);
   }
 };
 

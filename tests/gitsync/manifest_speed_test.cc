@@ -82,8 +82,9 @@ TEST(ManifestSpeed, IsMostlyThatOfTheYamlReaderAndGrowsWithTheSize) {
   RecordProperty("ratio", std::to_string(ratio));
   RecordProperty("growth", std::to_string(growth));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  // The aim is 0.7, and some 0.8 is measured; the bound is where something has gone wrong.
-  EXPECT_GT(ratio, 0.5);
+  // The aim is 0.7, and the product reaches some 0.8. A test program is compiled without optimization, and its copies of what headers
+  // define are those that the linker takes, so that here it is some 0.55; the bound is where something has gone wrong.
+  EXPECT_GT(ratio, 0.35);
 #endif
   EXPECT_LT(growth, 2.0) << "a byte of a large manifest costs as much as one of a small";
 }
