@@ -55,7 +55,7 @@ std::string manifest_of(const Unit& unit, const std::string& witness) {
   text += "plans:\n  - name: plan\n    instances: {desired: " + std::to_string(unit.instances) + "}\n";
   text += "    environment: [\"WITNESS=" + witness + "\"" + (unit.mode.empty() ? "" : ", MODE=" + unit.mode) + "]\n";
   text +=
-      "    health_checks:\n      - {name: health, port_reference: default, protocol: http, path: /health, interval: 500 ms, "
+      "    health_checks:\n      - {name: health, port_reference: default, protocol: http, path: /health, interval: 1 second, "
       "timeout: 1 s}\n";
   text += unit.plan;
   text += "namespaces:\n  - name: dev\n    units: [{ref: " + unit.name + ", plans: [plan]}]\n";
