@@ -45,14 +45,16 @@ std::string lighthouse_payload(const Cell& cell, const Case& c) {
     for (const Target& target : visible(cell.providers.at(dependency.unit).targets, identity.name_space, dependency.version.major))
       for (const Port& port : target.record->identity.spec.ports)
         namespaces[target.name_space][{dependency.unit, port.name}].push_back({target.stack, port, target.percent});
-  return "{\"defaultNamespace\":" + json_string(identity.name_space) + ",\"domain\":" + json_string(cell.key.domain) + ",\"namespaces\":[" +
+  return "{\"defaultNamespace\":" + json_string(identity.name_space) + ",\"domain\":" + json_string(cell.key.domain) +
+         ",\"namespaces\":[" +
          joined(namespaces,
                 [](const auto& entry) {
                   return "{\"name\":" + json_string(entry.first) + ",\"routes\":[" +
                          joined(entry.second,
                                 [](const auto& route) {
-                                  return "{\"service\":" + json_string(route.first.first) + ",\"port\":" + json_string(route.first.second) +
-                                         ",\"targets\":[" + joined(route.second, print) + "]}";
+                                  return "{\"service\":" + json_string(route.first.first) +
+                                         ",\"port\":" + json_string(route.first.second) + ",\"targets\":[" +
+                                         joined(route.second, print) + "]}";
                                 }) +
                          "]}";
                 }) +
