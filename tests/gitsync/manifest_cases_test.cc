@@ -8,6 +8,7 @@
 
 #include "gitsync/manifest.h"
 #include "gitsync/shape.h"
+#include "tests/gitsync/shape_keys.h"
 
 // Every key of the full example, each put wrong in every way: what comes of it is an error, a warning, or accepted for a reason that
 // tests/golden/accepted_cases.txt names.
@@ -234,19 +235,10 @@ TEST(ManifestCases, EveryKeyPutWrongInEveryWayIsSaidOrAcceptedForAReason) {
   EXPECT_GE(tried, 6 * paths.size());
 }
 
-void keys_of(const Shape& shape, const std::string& at, std::set<std::string>& out) {
-  for (const Shape::Entry& entry : shape.entries) {
-    const std::string here = at.empty() ? entry.key : at + "." + entry.key;
-    out.insert(here);
-    keys_of(entry.shape, here, out);
-  }
-  for (const Shape& part : shape.parts) keys_of(part, shape.kind == Shape::Kind::kList ? at + "[]" : at, out);
-}
-
 /// The tables that read the file are those that the schema comes from, so a key that neither the example nor this list names is a new one.
 TEST(ManifestCases, TheExampleNamesEveryKeyThatIsRead) {
   std::set<std::string> read;
-  keys_of(manifest_shape(), "", read);
+  add_keys_of(manifest_shape(), "", read);
   DocumentReading document = read_document(content_of("tests/golden/manifests/example_valid.yml"), DuplicateKeys::kLastWins);
   std::vector<std::string> shown;
   collect(*document.root, "", shown);

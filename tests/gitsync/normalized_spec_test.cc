@@ -6,6 +6,7 @@
 #include "gitsync/manifest_effects.h"
 #include "gitsync/shape.h"
 #include "state/model/canonical.h"
+#include "tests/gitsync/shape_keys.h"
 
 // Semantics 3: what of a manifest is in the digest, and in which form. Pinned for ever: a change of any expected text here moves every
 // user's fleet, and is a breaking change.
@@ -93,18 +94,9 @@ const ManifestEffect* effect_of(std::string_view key) {
   return best;
 }
 
-void keys_of(const Shape& shape, const std::string& at, std::set<std::string>& out) {
-  for (const Shape::Entry& entry : shape.entries) {
-    const std::string here = at.empty() ? entry.key : at + "." + entry.key;
-    out.insert(here);
-    keys_of(entry.shape, here, out);
-  }
-  for (const Shape& part : shape.parts) keys_of(part, shape.kind == Shape::Kind::kList ? at + "[]" : at, out);
-}
-
 TEST(ManifestEffects, EveryKeyThatIsReadHasARow) {
   std::set<std::string> keys;
-  keys_of(manifest_shape(), "", keys);
+  add_keys_of(manifest_shape(), "", keys);
   for (const std::string& key : keys)
     if (key != "units" && key != "plans") EXPECT_NE(effect_of(key), nullptr) << key;
   for (const ManifestEffect& row : kManifestEffects) EXPECT_TRUE(keys.contains(std::string(row.key))) << row.key;
