@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -78,15 +79,29 @@ std::vector<unsigned long> numbers_aside(const std::string& folder) {
   return numbers;
 }
 
-/// What the holder left in the lock file, in one printable line.
-std::string read_holder(int file) {
-  std::array<char, 512> text{};
+/// The lock file says in its first line who holds it, and in its second, if there is one, who was last refused.
+struct LockWords {
+  std::string holder, refused;
+};
+
+LockWords read_words(int file) {
+  std::array<char, 1024> text{};
   const ssize_t size = ::pread(file, text.data(), text.size(), 0);
-  std::string holder(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-  while (!holder.empty() && holder.back() == '\n') holder.pop_back();
-  std::replace_if(
-      holder.begin(), holder.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return holder.empty() ? "a process that has only just started" : holder;
+  std::istringstream lines(std::string(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0));
+  LockWords words;
+  for (std::string* const line : {&words.holder, &words.refused}) {
+    std::getline(lines, *line);
+    std::replace_if(
+        line->begin(), line->end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  }
+  return words;
+}
+
+/// `keep` bytes stay. A failure is no matter: the lock holds whatever its file says, so that a full disk keeps nobody from starting.
+void write_words(int file, std::size_t keep, const std::string& holder) {
+  const std::string text = (holder.empty() ? "nelson" : holder.substr(0, 400)) + " (pid " + std::to_string(::getpid()) + ")\n";
+  if (::ftruncate(file, static_cast<off_t>(keep)) == 0) [[maybe_unused]]
+    const ssize_t n = ::pwrite(file, text.data(), text.size(), static_cast<off_t>(keep));
 }
 
 }  // namespace
@@ -141,7 +156,10 @@ Result<FolderLock> FolderLock::take(const std::string& folder, const std::string
     if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
       if (errno == EINTR) continue;
       if (errno != EWOULDBLOCK) return invalid("cannot lock " + path + ": " + text_of(errno));
-      return conflict("the store at " + folder + " is held by " + read_holder(lock.file_) +
+      const std::string held_by = read_words(lock.file_).holder;
+      if (!held_by.empty()) write_words(lock.file_, held_by.size() + 1, holder);
+      return conflict("the store at " + folder + " is held by " +
+                      (held_by.empty() ? "a process that has only just started" : held_by) +
                       ": stop that one first, or give this one a store and domains of its own");
     }
     // Somebody may have removed the file between our opening and locking it; then the lock on it keeps nobody out.
@@ -150,12 +168,17 @@ Result<FolderLock> FolderLock::take(const std::string& folder, const std::string
     if (::fstat(lock.file_, &ours) != 0 || ::stat(path.c_str(), &there) != 0 || ours.st_ino != there.st_ino ||
         ours.st_dev != there.st_dev)
       continue;
-    // Not fatal: the lock holds whatever the file says, so that a full disk keeps nobody from starting and saying so.
-    const std::string text = (holder.empty() ? "nelson" : holder) + " (pid " + std::to_string(::getpid()) + ")\n";
-    if (::ftruncate(lock.file_, 0) == 0) [[maybe_unused]]
-      const ssize_t n = ::pwrite(lock.file_, text.data(), text.size(), 0);
+    write_words(lock.file_, 0, holder);
     return lock;
   }
+}
+
+std::optional<RefusedStart> FolderLock::refused() const {
+  struct stat status {};
+  std::string who = read_words(file_).refused;
+  if (who.empty() || ::fstat(file_, &status) != 0) return std::nullopt;
+  const auto since_epoch = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
+  return RefusedStart{std::move(who), Instant(std::chrono::duration_cast<Duration>(since_epoch))};
 }
 
 FolderLock::FolderLock(int file) : file_(file), process_(::getpid()) {}

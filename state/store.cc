@@ -51,6 +51,7 @@ class LmdbStore final : public Store {
   }
 
   std::string rebuilt() const override { return rebuilt_; }
+  std::optional<RefusedStart> refused_start() const override { return lock_ ? lock_->refused() : std::nullopt; }
 
   Status intend(std::vector<JournalEntry>& entries) override { return journal_.intend(entries); }
   Status settle(std::span<const Settlement> settlements, Instant now) override { return journal_.settle(settlements, now); }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "state/folder.h"
 #include "state/model/observed.h"
 #include "state/model/plan.h"
 #include "state/model/problem.h"
@@ -98,6 +99,9 @@ class Store {
 
   /// Why history starts now, in words for people; "" when the store was there and whole.
   [[nodiscard]] virtual std::string rebuilt() const = 0;
+
+  /// The last other controller that wanted this store and was refused, since open; nothing in a store that is only read.
+  [[nodiscard]] virtual std::optional<RefusedStart> refused_start() const = 0;
 
   /// Commits the intents of one batch, giving them sequence numbers in place. One sync. Reasons (and errors, in settle) are cut after
   /// 1 KiB. kUnavailable: the disk is nearly full (StoreOptions::keep_free); nothing was written, so nothing may be performed now.

@@ -21,6 +21,7 @@ class ForwardingStore : public Store {
   explicit ForwardingStore(std::unique_ptr<Store> inner) : inner_(std::move(inner)) {}
 
   std::string rebuilt() const override { return inner_->rebuilt(); }
+  std::optional<RefusedStart> refused_start() const override { return inner_->refused_start(); }
   Status intend(std::vector<JournalEntry>& entries) override { return inner_->intend(entries); }
   Status settle(std::span<const Settlement> settlements, Instant now) override { return inner_->settle(settlements, now); }
   Result<std::vector<JournalEntry>> open_intents() const override { return inner_->open_intents(); }

@@ -306,6 +306,22 @@ TEST(Lock, ASecondControllerIsToldWhoHoldsTheStore) {
   EXPECT_NE(opened(folder.options()), nullptr) << "a killed holder holds nothing";
 }
 
+TEST(Lock, TheHolderIsToldWhoWasRefused) {
+  const TestFolder folder;
+  auto store = opened(folder.options());
+  EXPECT_FALSE(store->refused_start());
+  for (const char* const who : {"nelson run on bree", "nelson run on hobbiton"}) {
+    StoreOptions other = folder.options();
+    other.holder = who;
+    EXPECT_EQ(refusal(other).kind, ErrorKind::kConflict);
+    const auto refused = store->refused_start();
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->who, std::string(who) + " (pid " + std::to_string(::getpid()) + ")");
+  }
+  store.reset();
+  EXPECT_FALSE(opened(folder.options())->refused_start()) << "it is another holder's story now";
+}
+
 TEST(Lock, HoldsWithinOneProcessTooAndEndsWithTheStore) {
   const TestFolder folder;
   auto store = opened(folder.options());

@@ -74,6 +74,7 @@ class TestStore : public Store {
   explicit TestStore(Story& story) : story_(story) {}
 
   std::string rebuilt() const override { return ""; }
+  std::optional<RefusedStart> refused_start() const override { return std::nullopt; }
   Status intend(std::vector<JournalEntry>& entries) override;
   Status settle(std::span<const Settlement> settlements, Instant now) override;
   Result<std::vector<JournalEntry>> open_intents() const override;
