@@ -233,8 +233,8 @@ bool Reading::one_of(const Node& node, std::string_view code, const std::vector<
   if (found == names.end()) {
     const auto near = nearest(value, names);
     Problem problem = problem_at(node.place, code, "", near ? "did you mean `" + *near + "`?" : "choose one of them");
-    problem.parameters = {path(), value, joined(names)};
-    problem.message = filled(kNotOneOf, "field value known", problem.parameters);
+    problem.parameters = named("field value known", {path(), value, joined(names)});
+    problem.message = filled(kNotOneOf, problem.parameters);
     add(std::move(problem), false);
     return false;
   }

@@ -16,16 +16,6 @@ std::string indented(std::string_view lines, std::string_view by) {
   return out;
 }
 
-/// The position of `name` among the blank-separated `names`.
-std::size_t position_of(std::string_view name, std::string_view names) {
-  for (std::size_t i = 0; !names.empty(); ++i) {
-    const std::size_t end = std::min(names.find(' '), names.size());
-    if (names.substr(0, end) == name) return i;
-    names.remove_prefix(std::min(end + 1, names.size()));
-  }
-  return std::string_view::npos;
-}
-
 }  // namespace
 
 const ProblemCode* find_problem_code(std::string_view name) {
@@ -53,14 +43,25 @@ std::string example_file(Frame frame, std::string_view lines) {
 
 Problem problem_of(Place place, CodeName code, std::vector<std::string> parameters, std::string way_out) {
   const ProblemCode& row = code.row();
-  if (way_out.empty()) way_out = filled(row.way_out, row.parameters, parameters);
-  Problem problem = problem_at(place, row.name, filled(row.message, row.parameters, parameters), std::move(way_out));
-  problem.parameters = std::move(parameters);
+  auto values = named(row.parameters, std::move(parameters));
+  if (way_out.empty()) way_out = filled(row.way_out, values);
+  Problem problem = problem_at(place, row.name, filled(row.message, values), std::move(way_out));
+  problem.parameters = std::move(values);
   problem.warning = row.severity == Severity::kWarning;
   return problem;
 }
 
-std::string filled(std::string_view text, std::string_view names, const std::vector<std::string>& parameters) {
+std::map<std::string, std::string> named(std::string_view names, std::vector<std::string> values) {
+  std::map<std::string, std::string> out;
+  for (std::string& value : values) {
+    const std::size_t end = std::min(names.find(' '), names.size());
+    out[std::string(names.substr(0, end))] = std::move(value);
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+  return out;
+}
+
+std::string filled(std::string_view text, const std::map<std::string, std::string>& parameters) {
   std::string out;
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (text[at] != '{') {
@@ -73,11 +74,11 @@ std::string filled(std::string_view text, std::string_view names, const std::vec
       continue;
     }
     const std::size_t end = std::min(text.find('}', at), text.size());
-    const std::string_view name = text.substr(at + 1, end - at - 1);
-    const std::size_t position = position_of(name, names);
-    if (position < parameters.size())
-      out += in_one_line(parameters[position],
-                         name == "reason" || name == "known" || name == "cycle" ? kLongestReason : kLongestParameter);
+    const auto parameter = parameters.find(std::string(text.substr(at + 1, end - at - 1)));
+    if (parameter != parameters.end()) {
+      const auto& [name, value] = *parameter;
+      out += in_one_line(value, name == "reason" || name == "known" || name == "cycle" ? kLongestReason : kLongestParameter);
+    }
     at = end;
   }
   return out;

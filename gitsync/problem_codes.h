@@ -1,7 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <span>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +33,9 @@ class CodeName {
 /// A problem of the table. `way_out` says more than the table can, where it is given.
 [[nodiscard]] Problem problem_of(Place place, CodeName code, std::vector<std::string> parameters, std::string way_out = {});
 
+/// The values under the row's names for them, which come in that order.
+[[nodiscard]] std::map<std::string, std::string> named(std::string_view names, std::vector<std::string> values);
 /// `text` with each {name} replaced by its parameter, in one line, made short and printable.
-[[nodiscard]] std::string filled(std::string_view text, std::string_view names, const std::vector<std::string>& parameters);
+[[nodiscard]] std::string filled(std::string_view text, const std::map<std::string, std::string>& parameters);
 
 }  // namespace nelson

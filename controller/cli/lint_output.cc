@@ -41,18 +41,6 @@ void print_text(const LintReport& report, Terminal& terminal) {
                  << counted(report.warnings(), "warning") << ". \"nelson lint --explain CODE\" says more.\n";
 }
 
-Json parameters_of(const Problem& problem) {
-  Json out = Json::object();
-  const ProblemCode* const row = find_problem_code(problem.code);
-  std::string_view names = row == nullptr ? std::string_view() : row->parameters;
-  for (const std::string& value : problem.parameters) {
-    const std::size_t end = std::min(names.find(' '), names.size());
-    out[names.empty() ? "value" : std::string(names.substr(0, end))] = value;
-    names.remove_prefix(std::min(end + 1, names.size()));
-  }
-  return out;
-}
-
 void dump(const Json& json, Terminal& terminal) { terminal.out << json.dump(2, ' ', true, Json::error_handler_t::replace) << '\n'; }
 
 void print_json(const LintReport& report, Terminal& terminal) {
@@ -64,7 +52,7 @@ void print_json(const LintReport& report, Terminal& terminal) {
                         {"length", problem.length},
                         {"severity", severity_of(problem)},
                         {"code", problem.code},
-                        {"parameters", parameters_of(problem)},
+                        {"parameters", json::to_json(problem.parameters)},
                         {"unit", problem.unit},
                         {"message", problem.message},
                         {"way_out", problem.way_out},

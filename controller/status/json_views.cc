@@ -186,7 +186,10 @@ void append_repositories(JsonWriter& json, const View& view) {
       for (const Problem* problem : problems[name]) {
         json.begin_object().field("commit", problem->commit).field("file", problem->file).key("line").number(problem->line);
         json.key("column").number(problem->column).field("unit", problem->unit).field("code", problem->code);
-        json.field("message", problem->message)
+        json.key("parameters").begin_object();
+        for (const auto& [parameter, value] : problem->parameters) json.field(parameter, value);
+        json.end_object()
+            .field("message", problem->message)
             .field("way_out", problem->way_out)
             .key("warning")
             .boolean(problem->warning)

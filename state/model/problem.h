@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
-#include <vector>
 
 #include "state/model/reflect.h"
 
@@ -21,9 +21,9 @@ struct Problem {
   std::string message;  // what is wrong
   std::string way_out;  // what would be right, or what to do
   bool warning = false;
-  std::vector<std::string> parameters;  // of the code, in the order its table names them
-  std::string source;                   // the line itself, without what looks like a secret; "" when it is not known or too long
-  std::uint32_t length = 0;             // how many bytes of it from `column` on are meant; 0 is one word
+  std::map<std::string, std::string> parameters;  // of the code, by the names that its table gives them
+  std::string source;        // the line itself, without what looks like a secret; "" when it is not known or too long
+  std::uint32_t length = 0;  // how many bytes of it from `column` on are meant; 0 is one word
 
   auto operator<=>(const Problem&) const = default;
   static void visit(auto& self, auto&& field) {

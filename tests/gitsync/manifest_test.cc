@@ -120,7 +120,7 @@ TEST(Manifest, WarnsWithTheNearestKnownKey) {
   const Problem& problem = reading.problems[1];
   EXPECT_EQ(problem.way_out, "did you mean `name`?");
   EXPECT_EQ(problem.unit, "howdy");
-  EXPECT_EQ(problem.parameters, (std::vector<std::string>{"mame", "unit"}));
+  EXPECT_EQ(problem.parameters, (std::map<std::string, std::string>{{"key", "mame"}, {"object", "unit"}}));
   EXPECT_EQ(underlined(problem),
             "     2 |   - {name: howdy, mame: x, description: d}\n"
             "       |                   ^^^^\n");

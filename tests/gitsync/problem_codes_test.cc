@@ -112,7 +112,7 @@ TEST(ProblemCodes, EveryCodeOfTheReferenceIsARowOrSaysWhatIsInstead) {
 }
 
 TEST(ProblemCodes, AParameterIsShownInOneShortLine) {
-  EXPECT_EQ(filled("`{a}` and {b}, {{c}", "a b", {"x\ny", std::string(100, 'z')}),
+  EXPECT_EQ(filled("`{a}` and {b}, {{c}", named("a b", {"x\ny", std::string(100, 'z')})),
             "`x?y` and " + std::string(80, 'z') + "..., {c}");
 }
 

@@ -224,6 +224,19 @@ TEST_F(Api, StatusTellsTheWholeSituation) {
   EXPECT_EQ(trouble.at("since"), format_instant(situation.now - minutes(4)));
 }
 
+TEST_F(Api, AProblemOfAFileComesWithItsParameters) {
+  Situation situation = in_mid_shift();
+  Problem problem;
+  problem.repository = "shop";
+  problem.code = "UnknownKey";
+  problem.parameters = {{"key", "instnaces"}, {"object", "plan"}};
+  situation.desired.problems = {problem};
+  server_->publish(situation.view());
+  const Json told = json("/v1/status").at("repositories").at(1).at("problems").at(0);
+  EXPECT_EQ(told.at("code"), "UnknownKey");
+  EXPECT_EQ(told.at("parameters"), (Json{{"key", "instnaces"}, {"object", "plan"}}));
+}
+
 struct CommitCase {
   std::string name;
   std::function<void(Situation&)> change;
