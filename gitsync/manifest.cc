@@ -413,7 +413,8 @@ void check_routes(Reading& in, const Manifest& manifest) {
 
 void check_amplification(Reading& in, const Manifest& manifest, Place place) {
   const std::size_t stacks = stacks_per_domain(manifest);
-  if (stacks > kMaximumStacks) in.report(place, "TooManyStacks", {std::to_string(stacks), std::to_string(kMaximumStacks)});
+  if (stacks > kMaximumStacks)
+    in.report(place, "TooManyStacks", {std::to_string(stacks), "in each domain", std::to_string(kMaximumStacks)});
 }
 
 void resolve_references(Reading& in, Draft& draft, const Node& root) {

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "gitsync/problem_codes.h"
 #include "state/model/names.h"
 
 namespace nelson {
@@ -32,6 +33,13 @@ struct Claim {
   std::vector<DesiredStack> stacks;
 };
 
+/// What keeps something from being done here is an error. To lint, which only looks ahead, the same row may be a warning.
+Problem refusal(Place place, CodeName code, std::vector<std::string> parameters, std::string way_out) {
+  Problem problem = problem_of(place, code, std::move(parameters), std::move(way_out));
+  problem.warning = false;
+  return problem;
+}
+
 class Resolver {
  public:
   Resolver(const ControlFiles& control, Desired& desired) : control_(control), desired_(desired) {}
@@ -46,9 +54,10 @@ class Resolver {
       const bool again = (i > 0 && releases[i - 1]->unit == releases[i]->unit) ||
                          (i + 1 < releases.size() && releases[i + 1]->unit == releases[i]->unit);
       if (again)
-        refuse(file, *releases[i], unit_place(*releases[i]), "DuplicateName",
-               "unit " + in_quotes(releases[i]->unit) + " is declared by more than one manifest of this repository",
-               "rename one of them");
+        refuse(file, *releases[i],
+               problem_at(unit_place(*releases[i]), "DuplicateName",
+                          "unit " + in_quotes(releases[i]->unit) + " is declared by more than one manifest of this repository",
+                          "rename one of them"));
       else
         add_release(file, *releases[i]);
     }
@@ -64,21 +73,17 @@ class Resolver {
     return unit == nullptr ? Place{} : unit->place;
   }
 
-  void report(const RepositoryFile& file, const ReleaseReading& release, Place place, std::string_view code, std::string message,
-              std::string way_out, bool warning, bool of_unit) {
-    Problem problem = problem_at(place, code, std::move(message), std::move(way_out));
+  void report(const RepositoryFile& file, const ReleaseReading& release, Problem problem, bool of_unit) {
     problem.repository = file.name;
     problem.commit = release.commit;
     problem.file = release.file;
     if (of_unit) problem.unit = release.unit;
-    problem.warning = warning;
     desired_.problems.push_back(std::move(problem));
   }
 
   /// What is refused is not launched, and its repository counts as last-good, so that nothing is taken away for it either.
-  void refuse(const RepositoryFile& file, const ReleaseReading& release, Place place, std::string_view code, std::string message,
-              std::string way_out, bool of_unit = true) {
-    report(file, release, place, code, std::move(message), std::move(way_out), false, of_unit);
+  void refuse(const RepositoryFile& file, const ReleaseReading& release, Problem problem, bool of_unit = true) {
+    report(file, release, std::move(problem), of_unit);
     RepositoryState& state = desired_.repositories[file.name].state;
     if (state == RepositoryState::kCurrent) state = RepositoryState::kLastGood;
   }
@@ -89,10 +94,11 @@ class Resolver {
     if (unit == nullptr) return;
     if (!check_manifest(file, release)) return;
     if (file.may.units && !matches_any(*file.may.units, release.unit)) {
-      refuse(file, release, unit->place, "ClaimRefused",
-             "this repository may not claim unit " + in_quotes(release.unit) + ": " + line_of(file, file.may.units_place) +
-                 " does not name it",
-             "add it to `may.units` there, or remove the unit here");
+      refuse(file, release,
+             refusal(unit->place, "ClaimRefused",
+                     {"this repository may not claim unit " + in_quotes(release.unit) + ": " + line_of(file, file.may.units_place) +
+                      " does not name it"},
+                     "add it to `may.units` there, or remove the unit here"));
       return;
     }
     for (const auto& [name, domain] : control_.domains)
@@ -102,11 +108,13 @@ class Resolver {
   /// What is said once of a manifest, whichever units of it are released. False when none of them may be.
   bool check_manifest(const RepositoryFile& file, const ReleaseReading& release) {
     const Manifest& manifest = *release.manifest;
-    const std::size_t stacks = stacks_per_domain(manifest) * targets(manifest);
+    const std::size_t domains = targets(manifest), stacks = stacks_per_domain(manifest) * domains;
     if (stacks > kMaximumStacks) {
-      refuse(file, release, {}, "TooManyStacks",
-             "expands to " + std::to_string(stacks) + " stacks, limit " + std::to_string(kMaximumStacks),
-             "name fewer plans or domains, or split the manifest", false);
+      refuse(file, release,
+             refusal({}, "TooManyStacks",
+                     {std::to_string(stacks), "in " + std::to_string(domains) + " domains", std::to_string(kMaximumStacks)},
+                     "name fewer plans or domains, or split the manifest"),
+             false);
       return false;
     }
     if (manifest.targets.kind == ManifestTargets::Kind::kOnly)
@@ -126,26 +134,30 @@ class Resolver {
     std::vector<std::string> known;
     for (const auto& [domain, settings] : control_.domains) known.push_back(domain);
     const auto near = nearest(name, known);
-    report(file, release, {}, "UnknownDomain", in_quotes(name) + " under `domains: only:` is no domain",
-           near ? "did you mean `" + *near + "`?" : "known domains: " + joined(known, ", "), true, false);
+    report(
+        file, release,
+        problem_of({}, "UnknownDomain", {name}, near ? "did you mean `" + *near + "`?" : "known domains: " + joined(known, ", ")),
+        false);
   }
 
   void check_exposed(const RepositoryFile& file, const ReleaseReading& release, const ManifestRoute& route) {
     const std::vector<std::uint16_t>& allowed = file.may.exposed;
     if (std::find(allowed.begin(), allowed.end(), route.expose.number) != allowed.end()) return;
-    report(file, release, route.place, "ExposedPortRefused",
-           "this repository may not expose port " + std::to_string(route.expose.number) + ": " +
-               line_of(file, file.may.exposed_place) + " does not name it",
-           "add it to `may.exposed` there, or remove the route here", false, false);
+    report(file, release,
+           refusal(route.place, "ExposedPortRefused",
+                   {std::to_string(route.expose.number), line_of(file, file.may.exposed_place) + " does not name it"},
+                   "add it to `may.exposed` there, or remove the route here"),
+           false);
   }
 
   void add_to_domain(const RepositoryFile& file, const ReleaseReading& release, const ManifestUnit& unit,
                      const DomainSettings& domain) {
     if (file.may.domains && !matches_any(*file.may.domains, domain.name)) {
-      refuse(file, release, unit.place, "ClaimRefused",
-             "this repository may not use domain " + in_quotes(domain.name) + ": " + line_of(file, file.may.domains_place) +
-                 " does not name it",
-             "add it to `may.domains` there, or exclude the domain under `domains: except:` here");
+      refuse(file, release,
+             refusal(unit.place, "ClaimRefused",
+                     {"this repository may not use domain " + in_quotes(domain.name) + ": " +
+                      line_of(file, file.may.domains_place) + " does not name it"},
+                     "add it to `may.domains` there, or exclude the domain under `domains: except:` here"));
       return;
     }
     const ManifestUnitReference* reference = find_reference(file, release, unit, domain);
@@ -155,10 +167,11 @@ class Resolver {
       const ManifestPlan& plan = *release.manifest->plan(name);
       DesiredStack stack = stack_of(file, release, unit, plan, domain);
       if (file.may.instances && stack.settings.instances > *file.may.instances) {
-        refuse(file, release, plan.instances_place.line > 0 ? plan.instances_place : unit.place, "ClaimRefused",
-               "plan " + in_quotes(name) + " asks for " + std::to_string(stack.settings.instances) +
-                   " instances: " + line_of(file, file.may.instances_place) + " allows " + std::to_string(*file.may.instances),
-               "raise `may.instances` there, or ask for fewer here");
+        refuse(file, release,
+               refusal(plan.instances_place.line > 0 ? plan.instances_place : unit.place, "ClaimRefused",
+                       {"plan " + in_quotes(name) + " asks for " + std::to_string(stack.settings.instances) + " instances: " +
+                        line_of(file, file.may.instances_place) + " allows " + std::to_string(*file.may.instances)},
+                       "raise `may.instances` there, or ask for fewer here"));
         continue;
       }
       claim.stacks.push_back(std::move(stack));
@@ -172,34 +185,32 @@ class Resolver {
     const std::string& name = domain.default_namespace;
     const ManifestNamespace* space = release.manifest->name_space(name);
     if (space == nullptr) {
-      refuse(file, release, {}, "MissingDefaultNamespaceReference",
-             "namespace " + in_quotes(name) + ", the default one of domain " + in_quotes(domain.name) + ", is not declared",
-             "add it under `namespaces`, with every unit of the manifest", false);
+      refuse(file, release, refusal({}, "MissingDefaultNamespaceReference", {name, domain.name}, ""), false);
       return nullptr;
     }
     if (!exists(name, domain.name)) {
       const std::string root(root_of(name));
-      refuse(file, release, space->place, "UnknownNamespace",
-             "domain " + in_quotes(domain.name) + " has no namespace " + in_quotes(name),
-             "add it to namespaces/" + root + ".yml of the control repository, or change `default_namespace` in domains/" +
-                 domain.name + ".yml",
+      refuse(file, release,
+             refusal(space->place, "UnknownNamespace", {domain.name, name},
+                     "add it to namespaces/" + root + ".yml of the control repository, or change `default_namespace` in domains/" +
+                         domain.name + ".yml"),
              false);
       return nullptr;
     }
     if (file.may.namespaces && !matches_any(*file.may.namespaces, name)) {
-      refuse(file, release, space->place, "ClaimRefused",
-             "this repository may not use namespace " + in_quotes(name) + ": " + line_of(file, file.may.namespaces_place) +
-                 " does not name it",
-             "add it to `may.namespaces` there");
+      refuse(file, release,
+             refusal(space->place, "ClaimRefused",
+                     {"this repository may not use namespace " + in_quotes(name) + ": " + line_of(file, file.may.namespaces_place) +
+                      " does not name it"},
+                     "add it to `may.namespaces` there"));
       return nullptr;
     }
     const auto found = std::find_if(space->units.begin(), space->units.end(),
                                     [&](const ManifestUnitReference& reference) { return reference.unit == unit.name; });
     if (found != space->units.end()) return &*found;
-    refuse(file, release, unit.place, "MissingIndividualDefaultNamespaceReference",
-           "namespace " + in_quotes(name) + ", the default one of domain " + in_quotes(domain.name) + ", does not name unit " +
-               in_quotes(unit.name),
-           "add `{ref: " + unit.name + "}` to its units");
+    refuse(file, release,
+           refusal(unit.place, "MissingIndividualDefaultNamespaceReference", {name, domain.name, unit.name},
+                   "add `{ref: " + unit.name + "}` to its units"));
     return nullptr;
   }
 
@@ -238,17 +249,20 @@ class Resolver {
       files.push_back("repositories/" + claim->file->name + ".yml");
     }
     for (const Claim* claim : others)
-      report(*claim->file, *claim->release, unit_place(*claim->release), "ClaimRefused",
-             "unit " + in_quotes(key.unit) + " belongs to " + joined(names, " and ") + ": " +
-                 line_of(*candidates[0]->file, candidates[0]->file->units_place) + " names it, repositories/" + claim->file->name +
-                 ".yml does not",
-             "rename the unit here, or change `units:` there", false, true);
+      report(*claim->file, *claim->release,
+             refusal(unit_place(*claim->release), "ClaimRefused",
+                     {"unit " + in_quotes(key.unit) + " belongs to " + joined(names, " and ") + ": " +
+                      line_of(*candidates[0]->file, candidates[0]->file->units_place) + " names it, repositories/" +
+                      claim->file->name + ".yml does not"},
+                     "rename the unit here, or change `units:` there"),
+             true);
     if (candidates.size() > 1) {
       cell.claimants = names;
       for (const Claim* claim : candidates)
-        report(*claim->file, *claim->release, unit_place(*claim->release), "DisputedUnit",
-               "unit " + in_quotes(key.unit) + " is claimed by the repositories " + joined(names, " and "),
-               "name it under `units:` in one of " + joined(files, " and ") + " of the control repository", false, true);
+        report(*claim->file, *claim->release,
+               refusal(unit_place(*claim->release), "DisputedUnit", {key.unit, joined(names, " and ")},
+                       "name it under `units:` in one of " + joined(files, " and ") + " of the control repository"),
+               true);
     }
     for (Claim* claim : candidates)
       for (DesiredStack& stack : claim->stacks) cell.stacks.push_back(std::move(stack));
