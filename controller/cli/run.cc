@@ -231,6 +231,7 @@ class Controller {
     view.version = kVersion;
     view.started = started_;
     view.store_notice = store_->rebuilt();
+    view.refused_start = store_->refused_start();
     if (report != nullptr) {
       reporter_.tell(*report);
       view.desired = report->desired;

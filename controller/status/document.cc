@@ -30,6 +30,7 @@ tbody+tbody,tbody.lines tr+tr{border-top:1px solid var(--line)}tbody th{font-wei
 .num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}.short{white-space:nowrap}
 small,.soft{color:var(--soft);font-weight:400;font-size:12.5px}small{display:block}
 code{font:12.5px/1.35 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;background:var(--code);border-radius:3px;padding:0 4px;overflow-wrap:anywhere}
+pre{font:12.5px/1.35 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;margin:3px 0 0;overflow-x:auto;width:0;min-width:100%}
 tr.error th{color:var(--red)}tr.warning th{color:var(--amber)}tr.error{background:var(--redbg)}tr.warning{background:var(--amberbg)}
 .way{font-weight:500}
 .bar{display:flex;height:16px;margin:5px 0 2px;border-radius:4px;overflow:hidden;background:var(--line);max-width:230px;font-size:11px;line-height:16px;color:#fff}

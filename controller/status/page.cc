@@ -95,7 +95,9 @@ void trouble_row(const Overview& overview, const Trouble& trouble, Html& out) {
   constexpr auto kClasses = std::to_array<std::string_view>({"error", "warning", "notice"});
   out.raw("<tr class=\"").raw(kClasses[static_cast<std::size_t>(trouble.level)]).raw("\"><th scope=\"row\">").text(trouble.what);
   if (trouble.times > 1) out.raw("<small>").number(static_cast<std::int64_t>(trouble.times)).raw(" of the same</small>");
-  out.raw("</th><td>").prose(trouble.cause).raw("<small>").text(trouble.place).raw("</small></td><td class=\"short\">");
+  out.raw("</th><td>").prose(trouble.cause).raw("<small>").text(trouble.place).raw("</small>");
+  if (!trouble.underlined.empty()) out.raw("<pre>").text(trouble.underlined).raw("</pre>");
+  out.raw("</td><td class=\"short\">");
   if (trouble.since) {
     const Duration length = overview.now - *trouble.since;
     out.text(length < std::chrono::seconds(1) ? std::string("just now") : about(length));

@@ -70,6 +70,7 @@ struct Trouble {
   std::string what;   // units concerned: "checkout, cart and 3 more"
   std::string place;  // file:line in a repository at a commit; a stack; a part of a domain
   std::string cause, way_out;
+  std::string underlined;  // the line of the file and what of it is meant, as `underlined()` gives it; "" when not known
   std::string code;
   std::string repository, commit, domain, name_space, unit, subject;  // what applies, for machines
   std::optional<Instant> since;

@@ -58,6 +58,7 @@ class Finder {
     add_instances();
     add_mended();
     if (!input_.store_notice.empty()) add_store_notice();
+    if (input_.refused_start && input_.now < input_.refused_start->at + kMendedShown) add_refused_start(*input_.refused_start);
     std::stable_sort(found_.begin(), found_.end(), [](const Trouble& a, const Trouble& b) {
       return std::tuple(a.rank, a.since.value_or(Instant::max())) < std::tuple(b.rank, b.since.value_or(Instant::max()));
     });
@@ -104,6 +105,7 @@ class Finder {
     }
     if (!problem.commit.empty()) trouble.place += " at " + problem.commit.substr(0, 8);
     trouble.cause = problem.message;
+    trouble.underlined = underlined(problem);
     trouble.way_out = problem.way_out;
     if (trouble.way_out.empty() && !problem.file.empty()) trouble.way_out = "correct " + problem.file + " and push";
     trouble.code = problem.code;
@@ -329,17 +331,29 @@ class Finder {
     found_.push_back(std::move(trouble));
   }
 
-  void add_store_notice() {
+  void add_remark(std::string what, std::string cause, std::string way_out, std::string code, Instant since) {
     Trouble trouble;
     trouble.level = Level::kNotice;
     trouble.rank = kRemark;
-    trouble.what = "history";
+    trouble.what = std::move(what);
     trouble.place = "store";
-    trouble.cause = input_.store_notice;
-    trouble.way_out = "nothing: if nelson ran here before, what runs was taken over as it was, and only history is lost";
-    trouble.code = "store-rebuilt";
-    trouble.since = input_.started;
+    trouble.cause = std::move(cause);
+    trouble.way_out = std::move(way_out);
+    trouble.code = std::move(code);
+    trouble.since = since;
     found_.push_back(std::move(trouble));
+  }
+
+  void add_store_notice() {
+    add_remark("history", input_.store_notice,
+               "nothing: if nelson ran here before, what runs was taken over as it was, and only history is lost", "store-rebuilt",
+               input_.started);
+  }
+
+  /// Whoever started a second controller looks here for why nothing comes of it.
+  void add_refused_start(const RefusedStart& refused) {
+    add_remark("another controller", "another controller was started on the store of this one and refused: " + refused.who,
+               "stop what starts it; to replace this controller, stop this one first", "start-refused", refused.at);
   }
 
   struct Folded {

@@ -268,8 +268,9 @@ TEST_F(BadInput, AnInstanceKilledByHandIsStartedAgainAndTold) {
 }
 
 TEST_F(BadInput, AnHaproxyKilledByHandIsStartedAgainAndTold) {
-  const std::vector<Process> before = world_->balancers();
-  if (before.empty()) GTEST_SKIP() << "no haproxy on this machine";
+  std::vector<Process> before;
+  const auto runs = [&] { return !(before = world_->balancers()).empty(); };
+  if (!wait_until(Seconds(5), runs)) GTEST_SKIP() << "no haproxy on this machine";
   for (const Process& balancer : before) ::kill(balancer.pid, SIGKILL);
   const auto served_again = [&] {
     const std::vector<Trouble> told = world_->status().about("balancer did not serve");
@@ -328,6 +329,9 @@ TEST_F(BadInput, ASecondControllerIsRefusedAndTheHolderNamed) {
   EXPECT_EQ(second.status, 75) << second.out << second.err;
   EXPECT_NE((second.out + second.err).find(std::to_string(world_->controller().pid())), std::string::npos)
       << second.out << second.err;
+  const auto told = [] { return world_->status().about("another controller"); };
+  ASSERT_TRUE(wait_until(Seconds(30), [&] { return !told().empty(); })) << world_->why();
+  expect_on_page(*world_, [&] { return told()[0]; });
 }
 
 /// Another store does not help: the domain has a lock too.

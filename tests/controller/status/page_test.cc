@@ -75,11 +75,13 @@ INSTANTIATE_TEST_SUITE_P(
                       problem.line = 12;
                       problem.column = 3;
                       problem.commit = kCommit2;
+                      problem.source = "  instnaces: <3>";
+                      problem.length = 9;
                       s.desired.problems = {problem};
                       s.desired.repositories.at("shop").state = RepositoryState::kLastGood;
                     },
                     {"cart, checkout", "unknown key &quot;instnaces&quot;", "repository shop: .nelson.yml:12:3 at 22222222",
-                     "write &quot;instances&quot;"}},
+                     "<pre>    12 |   instnaces: &lt;3&gt;\n       |   ^^^^^^^^^\n</pre>", "write &quot;instances&quot;"}},
         TroubleCase{
             "a_unit_that_exits_at_once",
             [](Situation& s) {
@@ -240,6 +242,17 @@ TEST_F(Page, ALostStoreIsSaidAloud) {
   input.store_notice = "the store was damaged: history begins now";
   server_->publish(build_view(std::move(input)));
   EXPECT_NE(top_of(page()).find("the store was damaged: history begins now"), std::string::npos);
+}
+
+TEST_F(Page, ASecondControllerIsToldForTenMinutes) {
+  ViewInput input = Situation().input();
+  input.refused_start = RefusedStart{"nelson run on bree (pid 7)", input.now - std::chrono::minutes(3)};
+  server_->publish(build_view(input));
+  EXPECT_NE(top_of(page()).find("refused: nelson run on bree (pid 7)"), std::string::npos);
+  EXPECT_NE(top_of(page()).find("3 min"), std::string::npos);
+  input.now += std::chrono::minutes(7);
+  server_->publish(build_view(std::move(input)));
+  EXPECT_EQ(page().find("bree"), std::string::npos);
 }
 
 TEST_F(Page, HasNeitherScriptNorAnythingFromElsewhere) {
