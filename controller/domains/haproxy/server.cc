@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kConfigurationBytes = std::size_t{64} << 20;
 constexpr std::size_t kLogBytes = 256 << 10;
 constexpr auto kStartLimit = 10s;
+constexpr auto kSilence = 500ms;  // a master that loads anew, or is about to start, is unheard for some milliseconds
 
 void wait_a_little() { std::this_thread::sleep_for(5ms); }
 
@@ -135,8 +136,13 @@ void Server::bound_log() const {
 }
 
 Status Server::wait_until_in_force(const std::string& digest, pid_t replaced, std::size_t log_from) const {
+  const Relatives relatives(program_, path("haproxy.cfg"));
+  auto last_heard = Clock::now();
   for (const auto deadline = Clock::now() + kStartLimit; Clock::now() < deadline; wait_a_little()) {
     const auto live = look();
+    if (!live || *live) last_heard = Clock::now();
+    if (Clock::now() - last_heard > kSilence && relatives.count() == 0)
+      return unavailable(folder_ + ": HAProxy ended while it took its configuration into force; look into " + path("haproxy.log"));
     if (live && *live && (*live)->processes.worker != 0 && (*live)->processes.worker != replaced && (*live)->digest == digest)
       return {};
     // While it loads, the master refuses or breaks off connections; only its own words tell that it failed.

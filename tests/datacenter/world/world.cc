@@ -309,15 +309,12 @@ std::vector<Process> World::supervisors() const {
 }
 
 std::vector<Process> World::balancers() const {
-  std::vector<Process> all;
-  for (const Process& process : processes_touching(folder_))
-    if (process.command.find("haproxy") != std::string::npos && process.command.find("-f") != std::string::npos)
-      all.push_back(process);
   std::vector<Process> masters;
-  for (const Process& process : all) {
-    const pid_t parent = parent_of(process.pid);
-    if (std::none_of(all.begin(), all.end(), [parent](const Process& other) { return other.pid == parent; }))
-      masters.push_back(process);
+  for (const Process& process : processes_touching(folder_)) {
+    // "-W": one that only checks a configuration is none.
+    if (process.command.find("haproxy") == std::string::npos || process.command.find(" -W ") == std::string::npos) continue;
+    // By its parent's name and not by its being in the list: a master that loads anew has no command line for a moment.
+    if (read_text("/proc/" + std::to_string(parent_of(process.pid)) + "/comm") != "haproxy\n") masters.push_back(process);
   }
   return masters;
 }
