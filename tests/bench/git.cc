@@ -97,6 +97,7 @@ void poll(const std::string& control, const std::string& folder) {
         .add("ref_lists", static_cast<double>(after.ref_lists - before.ref_lists))
         .add("fetches", static_cast<double>(after.fetches - before.fetches))
         .add("parsed", static_cast<double>(after.blobs_parsed - before.blobs_parsed))
+        .add("trees", static_cast<double>(after.trees_read - before.trees_read))
         .add("started", static_cast<double>(after.children_started - before.children_started));
   }
 }

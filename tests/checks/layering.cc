@@ -44,7 +44,7 @@ const std::vector<Library>& libraries() {
       {"openssl/", {"state/model/digest.cc", "gitsync/known_hosts.cc", "tests"}, "libssl-dev"},
       {"lmdb.h", {"state", "tests/state", "tests/bench"}, "liblmdb-dev"},
       {"git2", {"gitsync", "tests/gitsync", "tests/fuzz", "tests/bench"}, "libgit2-dev"},
-      {"yaml-cpp/", {"gitsync", "tests/gitsync"}, "libyaml-cpp-dev"},
+      {"yaml-cpp/", {"gitsync", "tests/gitsync", "tests/bench"}, "libyaml-cpp-dev"},
       {"Poco/", {"controller", "tests"}, "libpoco-dev"},
       {"httplib.h", {"controller", "tests"}, "libcpp-httplib-dev"},
       {"spdlog/", {"controller", "tests"}, "libspdlog-dev"},
