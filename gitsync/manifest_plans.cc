@@ -171,8 +171,11 @@ void read_health_checks(Reading& in, const Node& node, std::vector<HealthCheck>&
       return;
     }
     if (!read) return;
-    if (std::any_of(out.begin(), out.end(), [&](const HealthCheck& c) { return c.name == check.name; }))
-      in.report(item.place, "DuplicateName", {"health check", check.name, std::to_string(node.place.line)});
+    const auto same = std::find_if(out.begin(), out.end(), [&](const HealthCheck& c) { return c.name == check.name; });
+    if (same != out.end()) {
+      const Place first = places[static_cast<std::size_t>(same - out.begin())];
+      in.report(item.place, "DuplicateName", {"health check", check.name, std::to_string(first.line)});
+    }
     if (check.timeout > check.interval)
       in.report(item.place, "TimeoutAboveInterval", {check.name, format_duration(check.timeout), format_duration(check.interval)});
     out.push_back(std::move(check));

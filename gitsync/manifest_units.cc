@@ -171,6 +171,7 @@ constexpr auto kAlertingFields = std::to_array<Field<ManifestUnit>>({
 void read_ports(Reading& in, const Node& node, std::vector<Port>& out) {
   const std::size_t errors_before = in.errors();
   std::size_t defaults = 0;
+  std::vector<std::uint32_t> lines;  // of `out`
   read_list(in, node, [&](const Node& item) {
     std::string text;
     if (!in.text(item, text)) return;
@@ -179,15 +180,19 @@ void read_ports(Reading& in, const Node& node, std::vector<Port>& out) {
       in.report(item.place, "InvalidPortSpecification", {"port " + port.error().message});
       return;
     }
-    const bool known = std::any_of(out.begin(), out.end(), [&](const Port& p) { return p.name == port->name; });
+    const auto namesake = std::find_if(out.begin(), out.end(), [&](const Port& p) { return p.name == port->name; });
+    const bool known = namesake != out.end();
     if (port->name == "default") ++defaults;
     if (known && port->name != "default")
-      in.report(item.place, "DuplicateName", {"port", port->name, std::to_string(node.place.line)});
+      in.report(item.place, "DuplicateName",
+                {"port", port->name, std::to_string(lines[static_cast<std::size_t>(namesake - out.begin())])});
     if (out.size() > kMaximumPorts) return;  // and looking through many for each would be quadratic
     const auto same = std::find_if(out.begin(), out.end(), [&](const Port& p) { return p.number == port->number; });
     if (!known && same != out.end())
       in.report(item.place, "DuplicatePortNumber", {std::to_string(port->number), same->name, port->name});
-    if (!known) out.push_back(*port);
+    if (known) return;
+    out.push_back(*port);
+    lines.push_back(item.place.line);
   });
   if (in.errors() != errors_before || node.children.empty()) return;
   if (defaults != 1)

@@ -114,6 +114,20 @@ TEST(Manifest, EveryCodeHasAGoldenManifest) {
   EXPECT_EQ(listed({shown.begin(), shown.end()}), listed({said.begin(), said.end()}));
 }
 
+TEST(Manifest, ASecondOfANameSaysWhereTheFirstIs) {
+  const ManifestReading reading = read_manifest(
+      "units:\n  - name: howdy\n    description: d\n    ports:\n      - default->80/http\n      - other->81/http\n      - "
+      "other->82/http\n"
+      "plans:\n  - name: small\n    health_checks:\n      - {name: ping, port_reference: default, protocol: tcp}\n"
+      "      - {name: pong, port_reference: default, protocol: tcp}\n      - {name: pong, port_reference: default, protocol: tcp}\n"
+      "namespaces: []\n");
+  ASSERT_EQ(reading.problems.size(), 2U);
+  EXPECT_EQ(reading.problems[0].line, 7U);
+  EXPECT_EQ(reading.problems[0].parameters.at("line"), "6");
+  EXPECT_EQ(reading.problems[1].line, 13U);
+  EXPECT_EQ(reading.problems[1].parameters.at("line"), "12");
+}
+
 TEST(Manifest, WarnsWithTheNearestKnownKey) {
   const ManifestReading reading = read_manifest("units:\n  - {name: howdy, mame: x, description: d}\nnamespaces: []\n");
   ASSERT_EQ(reading.problems.size(), 2U);
