@@ -27,7 +27,7 @@ struct ViewInput {
   std::map<std::string, Instant> since;          // first_seen of subject_of(each problem and hold); what is missing: see build_view
   std::vector<Problem> process_problems;         // of this machine: disk full, Git host down, ...; repository may be ""
   std::string store_notice;                      // Store::rebuilt(): history begins now, and why; "" when whole
-  std::optional<RefusedStart> refused_start;      // Store::refused_start(); told for ten minutes
+  std::optional<RefusedStart> refused_start;     // Store::refused_start(); told for ten minutes
   std::map<std::string, std::uint64_t> counters;  // "git_fetches", "store_commits", ...: shown as nelson_<name>_total
   std::map<std::string, double> gauges;           // shown as nelson_<name>
   std::vector<JournalEntry> history;              // newest first; some hundred are enough
