@@ -1,12 +1,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace nelson {
 
-// ASCII only and whatever the locale: what a manifest means may not depend on the machine that reads it.
+// Whatever the locale: what a manifest means may not depend on the machine that reads it. All but the last know ASCII only.
 
 constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -32,6 +33,26 @@ inline std::string lower_case(std::string_view text) {
   for (char& c : out)
     if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
   return out;
+}
+
+/// The length of the UTF-8 sequence at `at`, 0 when it is none (too long, a surrogate, above U+10FFFF, cut off).
+constexpr std::size_t utf8_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U; };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    if (!follows(1) || !follows(2)) return 0;
+    if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F)) return 0;
+    return 3;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    if (!follows(1) || !follows(2) || !follows(3)) return 0;
+    if ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F)) return 0;
+    return 4;
+  }
+  return 0;
 }
 
 }  // namespace nelson

@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "gitsync/characters.h"
 #include "gitsync/secrets.h"
 
 namespace nelson {
@@ -42,26 +43,6 @@ Place place_at(std::string_view text, std::size_t offset) {
   const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
   return {static_cast<std::uint32_t>(std::count(before.begin(), before.end(), '\n')) + 1,
           static_cast<std::uint32_t>(offset - line_start) + 1};
-}
-
-/// The length of the UTF-8 sequence at `at`, 0 when it is none (too long, a surrogate, above U+10FFFF, cut off).
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U; };
-  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (!follows(1) || !follows(2)) return 0;
-    if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F)) return 0;
-    return 3;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (!follows(1) || !follows(2) || !follows(3)) return 0;
-    if ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F)) return 0;
-    return 4;
-  }
-  return 0;
 }
 
 bool is_control(std::string_view text, std::size_t at, std::size_t length) {

@@ -16,6 +16,8 @@
 #include <optional>
 #include <string_view>
 
+#include "gitsync/characters.h"
+
 namespace nelson::git {
 
 namespace {
@@ -76,10 +78,8 @@ bool takeable(std::string_view name) {
   for (std::size_t i = 0; i < name.size();) {
     const auto c = static_cast<unsigned char>(name[i]);
     if (c < 0x20 || c == 0x7f || c == '/' || c == '\\') return false;
-    const std::size_t length = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-    if (length == 0 || i + length > name.size()) return false;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((static_cast<unsigned char>(name[i + k]) & 0xc0) != 0x80) return false;
+    const std::size_t length = utf8_length(name, i);
+    if (length == 0) return false;
     i += length;
   }
   return true;

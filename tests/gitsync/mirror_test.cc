@@ -288,12 +288,15 @@ TEST(Mirror, ABlobOfManyMegabytesInASmallPackIsNeverUnfolded) {
   EXPECT_LE(gitsync->counters().children_started, before.children_started + 1) << "no child died of it";
 }
 
-TEST(Mirror, AFolderThirtyThreeDeepIsNotFollowed) {
+TEST(Mirror, FoldersThatAreTooDeepOrHaveNoNameInUtf8AreNotFollowed) {
   World world;
   const Repository shop(world.path("shop"));
   std::string deep;
   for (int i = 0; i < 40; ++i) deep += "d/";
-  shop.write(deep + ".nelson.yml", "nonsense");
+  for (const std::string& folder :
+       {deep, std::string("\xff"), std::string("overlong \xc0\xaf"), std::string("overlong \xe0\x80\xaf"),
+        std::string("surrogate \xed\xa0\x80"), std::string("beyond \xf4\x90\x80\x80")})
+    shop.write(folder + "/.nelson.yml", "nonsense");
   write_unit(shop, "basket", "1.0.0");
   shop.commit("one");
   world.watch("shop", shop.url());
