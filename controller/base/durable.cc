@@ -7,30 +7,10 @@
 #include <cerrno>
 #include <system_error>
 
+#include "controller/base/descriptor.h"
+
 namespace nelson {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  [[nodiscard]] int number() const { return number_; }
-
-  /// Closes now, so that what close() has to say is heard.
-  bool close() {
-    const int number = number_;
-    number_ = -1;
-    return ::close(number) == 0;
-  }
-
- private:
-  int number_;
-};
 
 Error failed(const std::string& path, int cause, std::string_view doing) {
   std::string text = path + ": " + std::string(doing) + ": ";
@@ -59,9 +39,8 @@ bool write_all(int file, std::string_view content) {
 
 Status write_temporary(const std::string& path, std::string_view content, mode_t mode, bool durable) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-  if (file.number() < 0) return failed(path, errno, "cannot make the file");
-  if (::fchmod(file.number(), mode) != 0 || !write_all(file.number(), content) || (durable && ::fsync(file.number()) != 0) ||
-      !file.close())
+  if (file.get() < 0) return failed(path, errno, "cannot make the file");
+  if (::fchmod(file.get(), mode) != 0 || !write_all(file.get(), content) || (durable && ::fsync(file.get()) != 0) || !file.close())
     return failed(path, errno, "cannot write the file");
   return {};
 }
@@ -70,7 +49,7 @@ Status write_temporary(const std::string& path, std::string_view content, mode_t
 
 Status sync_folder(const std::string& path) {
   const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.number() < 0 || ::fsync(folder.number()) != 0) return failed(path, errno, "cannot sync the folder");
+  if (folder.get() < 0 || ::fsync(folder.get()) != 0) return failed(path, errno, "cannot sync the folder");
   return {};
 }
 

@@ -8,17 +8,12 @@
 #include <cstring>
 #include <filesystem>
 
+#include "controller/base/descriptor.h"
+
 namespace nelson {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Descriptor {
-  int number;
-  ~Descriptor() {
-    if (number >= 0) close(number);
-  }
-};
 
 std::string because() { return std::strerror(errno); }
 
@@ -27,14 +22,14 @@ std::string because() { return std::strerror(errno); }
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   // Non-blocking, so that a pipe in a file's place cannot stop the reader.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.number < 0) return invalid(path + ": " + because());
+  if (file.get() < 0) return invalid(path + ": " + because());
   struct stat about {};
-  if (fstat(file.number, &about) != 0) return invalid(path + ": " + because());
+  if (fstat(file.get(), &about) != 0) return invalid(path + ": " + because());
   if (!S_ISREG(about.st_mode)) return invalid(path + ": not a regular file");
   std::string content;
   char block[65536];
   for (;;) {
-    const ssize_t got = ::read(file.number, block, sizeof block);
+    const ssize_t got = ::read(file.get(), block, sizeof block);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return invalid(path + ": " + because());
     if (got == 0) return content;
@@ -46,10 +41,10 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
 
 Status create_file(const std::string& path, const std::string& content, unsigned mode) {
   const Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
-  if (file.number < 0) return errno == EEXIST ? conflict(path + ": is there already") : unavailable(path + ": " + because());
+  if (file.get() < 0) return errno == EEXIST ? conflict(path + ": is there already") : unavailable(path + ": " + because());
   std::size_t done = 0;
   while (done < content.size()) {
-    const ssize_t put = ::write(file.number, content.data() + done, content.size() - done);
+    const ssize_t put = ::write(file.get(), content.data() + done, content.size() - done);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return unavailable(path + ": " + because());
     done += static_cast<std::size_t>(put);

@@ -20,7 +20,8 @@ Error unknown_part(const DomainSettings& settings, const std::string& part, cons
 std::vector<int> doors_for_haproxy(const std::string& owner) {
   std::string missed;
   std::vector<int> doors;
-  for (Fd& door : StackGroups(group_hierarchies(), owner, "haproxy").make("balancer", {}, missed)) doors.push_back(door.release());
+  for (Descriptor& door : StackGroups(group_hierarchies(), owner, "haproxy").make("balancer", {}, missed))
+    doors.push_back(door.release());
   return doors;
 }
 

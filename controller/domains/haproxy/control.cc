@@ -12,6 +12,8 @@
 #include <system_error>
 #include <thread>
 
+#include "controller/base/descriptor.h"
+
 namespace nelson::haproxy {
 namespace {
 
@@ -19,20 +21,6 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = std::chrono::seconds(3);
 constexpr std::size_t kAnswerBytes = std::size_t{64} << 20;
 constexpr std::size_t kCommandBytes = 12000;  // HAProxy reads a line of at most 16 KiB
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 /// Whether the other side is ready for `events` before the deadline.
 bool wait_for(int socket, short events, Clock::time_point deadline) {
@@ -49,8 +37,8 @@ bool wait_for(int socket, short events, Clock::time_point deadline) {
 /// A connected socket, or -1 with errno. The folder is opened first: a socket's address has room for 107 bytes, its path may be longer.
 int connect_in(const std::string& folder, const char* name) {
   const Descriptor place(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (place.number() < 0) return -1;
-  const std::string path = "/proc/self/fd/" + std::to_string(place.number()) + "/" + name;
+  if (place.get() < 0) return -1;
+  const std::string path = "/proc/self/fd/" + std::to_string(place.get()) + "/" + name;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
@@ -95,7 +83,7 @@ std::optional<std::string> read_all(int socket, Clock::time_point deadline) {
 
 bool Control::listens() const {
   const Descriptor socket(connect_in(folder_, "master.sock"));
-  return socket.number() >= 0 || !nobody_is_there(errno);
+  return socket.get() >= 0 || !nobody_is_there(errno);
 }
 
 Result<std::optional<std::string>> Control::ask(std::string_view command) const {
@@ -107,14 +95,14 @@ Result<std::optional<std::string>> Control::ask(std::string_view command) const 
     connected = connect_in(folder_, "master.sock");
   }
   const Descriptor socket(connected);
-  if (socket.number() < 0) {
+  if (socket.get() < 0) {
     const int cause = errno;
     if (nobody_is_there(cause)) return std::optional<std::string>();
     return unavailable(folder_ + "/master.sock: " + std::system_category().message(cause));
   }
   // The end of what is asked is said by closing this direction; the answer ends with the other.
-  if (send_all(socket.number(), std::string(command) + "\n", deadline) && ::shutdown(socket.number(), SHUT_WR) == 0)
-    if (auto answer = read_all(socket.number(), deadline)) return std::optional<std::string>(std::move(*answer));
+  if (send_all(socket.get(), std::string(command) + "\n", deadline) && ::shutdown(socket.get(), SHUT_WR) == 0)
+    if (auto answer = read_all(socket.get(), deadline)) return std::optional<std::string>(std::move(*answer));
   return unavailable(folder_ + "/master.sock: HAProxy does not answer; look into " + folder_ + "/haproxy.log");
 }
 

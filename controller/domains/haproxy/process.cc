@@ -19,28 +19,13 @@
 #include <system_error>
 #include <thread>
 
+#include "controller/base/descriptor.h"
 #include "controller/base/files.h"
 
 namespace nelson::haproxy {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { reset(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-  void reset() {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
-  }
-
- private:
-  int number_;
-};
 
 std::string words_of(int cause) { return std::system_category().message(cause); }
 
@@ -126,13 +111,12 @@ bool is_zombie(pid_t pid) {
 bool is_free_port(const std::string& host, std::uint16_t port) {
   const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int yes = 1;
-  ::setsockopt(socket.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) return false;
-  return ::bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-         ::listen(socket.number(), 1) == 0;
+  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && ::listen(socket.get(), 1) == 0;
 }
 
 Result<Finished> run(const std::vector<std::string>& command, Duration limit) {
@@ -143,10 +127,10 @@ Result<Finished> run(const std::vector<std::string>& command, Duration limit) {
   const auto arguments = pointers(command);
   const pid_t child = ::fork();
   if (child < 0) return unavailable(command.front() + ": cannot be started: " + words_of(errno));
-  if (child == 0) become(arguments.data(), null.number(), write_end.number());
+  if (child == 0) become(arguments.data(), null.get(), write_end.get());
   write_end.reset();
   Finished finished;
-  collect(read_end.number(), child, Clock::now() + limit, finished.output);
+  collect(read_end.get(), child, Clock::now() + limit, finished.output);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -156,7 +140,7 @@ Result<Finished> run(const std::vector<std::string>& command, Duration limit) {
 
 Status start_detached(const std::vector<std::string>& command, const std::string& log, const std::vector<int>& doors) {
   const Descriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (output.number() < 0) return unavailable(log + ": " + words_of(errno));
+  if (output.get() < 0) return unavailable(log + ": " + words_of(errno));
   const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   const auto arguments = pointers(command);
   const pid_t middle = ::fork();
@@ -168,7 +152,7 @@ Status start_detached(const std::vector<std::string>& command, const std::string
     const pid_t last = ::fork();
     if (last != 0) ::_exit(last < 0 ? 1 : 0);
     static_cast<void>(::chdir("/") < 0);
-    become(arguments.data(), null.number(), output.number());
+    become(arguments.data(), null.get(), output.get());
   }
   int status = 0;
   while (::waitpid(middle, &status, 0) < 0 && errno == EINTR) {
@@ -186,13 +170,13 @@ std::size_t Relatives::signal(int signal) const {
     const pid_t pid = std::atoi(entry->d_name);
     if (pid <= 1) continue;
     const Descriptor pinned(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (pinned.number() < 0) continue;
+    if (pinned.get() < 0) continue;
     const auto command = command_of(pid);
     if (command.empty() || is_zombie(pid)) continue;
     const std::string name = command[0].substr(command[0].rfind('/') + 1);
     if (name != program_.substr(program_.rfind('/') + 1)) continue;
     if (std::find(command.begin(), command.end(), argument_) == command.end()) continue;
-    if (signal != 0) ::syscall(SYS_pidfd_send_signal, pinned.number(), signal, nullptr, 0);
+    if (signal != 0) ::syscall(SYS_pidfd_send_signal, pinned.get(), signal, nullptr, 0);
     ++found;
   }
   return found;

@@ -50,7 +50,7 @@ class Check {
 
   HealthCheck spec_;
   std::uint16_t port_;
-  Fd fd_;
+  Descriptor fd_;
   std::uint32_t events_ = 0;
   Clock::time_point deadline_{};
   std::string to_send_;

@@ -52,7 +52,7 @@ bool chosen(const std::string& stack, std::string_view word) {
 }
 
 std::string part_of(const std::string& path, std::uint64_t from_end) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0) return "";
   const auto size = static_cast<std::uint64_t>(info.st_size);

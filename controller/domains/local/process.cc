@@ -38,11 +38,6 @@ Error file_error(const std::string& path) { return unavailable(path + ": " + err
 
 }  // namespace
 
-void Fd::reset(int fd) {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = fd;
-}
-
 std::optional<ProcessStat> stat_of(pid_t pid) {
   const auto text = read_text(proc_path(pid, "stat"), 4096);
   if (!text) return std::nullopt;
@@ -85,13 +80,13 @@ bool environment_has(pid_t pid, std::string_view entry) {
 }
 
 bool signal_if(pid_t pid, int signal, const std::function<bool(pid_t)>& is_ours) {
-  const Fd pinned(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const Descriptor pinned(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pinned || !is_ours(pid)) return false;
   return ::syscall(SYS_pidfd_send_signal, pinned.get(), signal, nullptr, 0) == 0;
 }
 
 std::optional<std::string> read_text(const std::string& path, std::size_t limit) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd) return std::nullopt;
   std::string text;
   char buffer[16384];
@@ -108,7 +103,7 @@ std::optional<std::string> read_text(const std::string& path, std::size_t limit)
 Status write_text(const std::string& path, std::string_view text, mode_t mode, bool durable) {
   const std::string temporary = path + ".new";
   {
-    const Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+    const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
     if (!fd) return file_error(temporary);
     if (::fchmod(fd.get(), mode) != 0 || !write_all(fd.get(), text) || (durable && ::fsync(fd.get()) != 0)) {
       const Error error = file_error(temporary);
@@ -118,7 +113,7 @@ Status write_text(const std::string& path, std::string_view text, mode_t mode, b
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error(path);
   if (!durable) return {};
-  const Fd folder(::open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor folder(::open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) != 0) return file_error(path);
   return {};
 }

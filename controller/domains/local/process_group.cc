@@ -98,7 +98,7 @@ GroupHierarchy use_of(const Mount& mount, const OwnGroup& own) {
 }
 
 bool write_file(const std::string& path, std::string_view text) {
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const Descriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
@@ -171,8 +171,8 @@ std::string StackGroups::path(const GroupHierarchy& hierarchy, const std::string
   return leaf.empty() ? group : group + "/" + leaf;
 }
 
-std::vector<Fd> StackGroups::make(const std::string& leaf, const Limits& limits, std::string& missed) {
-  std::vector<Fd> doors;
+std::vector<Descriptor> StackGroups::make(const std::string& leaf, const Limits& limits, std::string& missed) {
+  std::vector<Descriptor> doors;
   bool cpu_done = limits.cpu_millis <= 0;
   bool memory_done = limits.memory_kib <= 0;
   for (const GroupHierarchy& each : hierarchies_) {
@@ -192,7 +192,7 @@ std::vector<Fd> StackGroups::make(const std::string& leaf, const Limits& limits,
     }
     if (cpu) cpu_done = limit_processors(each, group, limits.cpu_millis) || cpu_done;
     if (memory) memory_done = limit_memory(each, group, limits.memory_kib) || memory_done;
-    Fd door(::open((group + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    Descriptor door(::open((group + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
     if (door) doors.push_back(std::move(door));
   }
   if (!cpu_done || !memory_done) {

@@ -47,7 +47,7 @@ class StackGroups {
 
   /// Makes the leaf and sets what limits it can; returns the open `cgroup.procs` files, into which a process writes "0" to enter.
   /// `missed` gets the reason when a limit cannot be enforced.
-  std::vector<Fd> make(const std::string& leaf, const Limits& limits, std::string& missed);
+  std::vector<Descriptor> make(const std::string& leaf, const Limits& limits, std::string& missed);
 
   /// Whether members() knows every process of a leaf.
   [[nodiscard]] bool tracks(const std::string& leaf) const;

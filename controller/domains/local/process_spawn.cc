@@ -158,12 +158,12 @@ std::string read_start_report(std::string_view bytes, const std::string& program
 }
 
 Status spawn_supervisor(const std::string& program, const std::vector<std::string>& arguments, int lock, int listener, int errors,
-                        const std::vector<Fd>& doors) {
+                        const std::vector<Descriptor>& doors) {
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<std::string> variables{kPath, "LANG=C.UTF-8"};
   const std::vector<char*> environment = pointers(variables);
   std::vector<int> door_numbers;
-  for (const Fd& door : doors) door_numbers.push_back(door.get());
+  for (const Descriptor& door : doors) door_numbers.push_back(door.get());
   const pid_t child = ::fork();
   if (child == 0)
     run_supervisor(program.c_str(), argv.data(), environment.data(), {lock, listener, errors}, door_numbers.data(),

@@ -43,7 +43,7 @@ pid_t spawn_instance(const InstancePlan& plan);
 /// Forks and starts `program` with `arguments` so that nothing of this process is left on it: own session, no parent, no signal mask, no
 /// environment but PATH, no descriptor but `lock` as 3, `listener` as 4 and `errors` as 2. Safe in a process with threads.
 Status spawn_supervisor(const std::string& program, const std::vector<std::string>& arguments, int lock, int listener, int errors,
-                        const std::vector<Fd>& doors);
+                        const std::vector<Descriptor>& doors);
 
 inline constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -78,8 +78,8 @@ std::string own_program() {
   return kSelf;
 }
 
-Fd try_lock(const std::string& folder) {
-  Fd lock(::open((folder + kLockFile).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+Descriptor try_lock(const std::string& folder) {
+  Descriptor lock(::open((folder + kLockFile).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return {};
   return lock;
 }
@@ -117,9 +117,9 @@ class LocalScheduler : public Scheduler {
 
   Status scale(SupervisorClient client, const Submission& submission, const std::string& digest);
   Status start(const Submission& submission, const LocalDocument& document, const std::string& digest);
-  Result<Fd> lock_when_ended(const std::string& stack);
-  Result<Fd> make_stack_folder(const std::string& stack, const std::string& document, const LocalSubmission& submission);
-  Status spawn(const std::string& stack, const LocalSubmission& submission, Fd lock);
+  Result<Descriptor> lock_when_ended(const std::string& stack);
+  Result<Descriptor> make_stack_folder(const std::string& stack, const std::string& document, const LocalSubmission& submission);
+  Status spawn(const std::string& stack, const LocalSubmission& submission, Descriptor lock);
   Status have_tree(const LocalDocument& document);
   Result<std::vector<EnvironmentVariable>> addresses(const LocalDocument& document) const;
 
@@ -242,7 +242,7 @@ std::optional<Running> LocalScheduler::observe_dead(const std::string& stack, co
     if (once_done) return running;
     return has_remains(submission.mark, groups) ? std::optional(remaining()) : std::nullopt;
   }
-  const Fd lock = try_lock(folder);
+  const Descriptor lock = try_lock(folder);
   if (!lock) return ::access(folder.c_str(), F_OK) == 0 ? std::optional(remaining()) : std::nullopt;  // just ending
   if (!swept(stack, submission, milliseconds(500))) return remaining();
   if (once_done) return running;
@@ -332,11 +332,11 @@ Status LocalScheduler::scale(SupervisorClient client, const Submission& submissi
 }
 
 /// Nobody listens there: at most a supervisor that is ending holds the folder, for a moment.
-Result<Fd> LocalScheduler::lock_when_ended(const std::string& stack) {
+Result<Descriptor> LocalScheduler::lock_when_ended(const std::string& stack) {
   const auto until = Clock::now() + kEndWait;
   for (;;) {
-    if (::access(paths_.stack(stack).c_str(), F_OK) != 0) return Fd();
-    if (Fd lock = try_lock(paths_.stack(stack))) return lock;
+    if (::access(paths_.stack(stack).c_str(), F_OK) != 0) return Descriptor();
+    if (Descriptor lock = try_lock(paths_.stack(stack))) return lock;
     if (Clock::now() > until)
       return unavailable("the supervisor of " + stack + " holds " + paths_.stack(stack) + " but does not listen; end it");
     std::this_thread::sleep_for(milliseconds(5));
@@ -351,7 +351,7 @@ Status LocalScheduler::start(const Submission& submission, const LocalDocument& 
   LocalSubmission wanted{1, options_.owner, submission.incarnation, digest, random_hex(16), submission.count, *std::move(found)};
   auto locked = lock_when_ended(submission.stack);
   if (!locked) return locked.error();
-  Fd lock = *std::move(locked);
+  Descriptor lock = *std::move(locked);
   const std::string folder = paths_.stack(submission.stack);
   if (lock) {
     const auto former = read_submission(folder);
@@ -375,8 +375,8 @@ Status LocalScheduler::start(const Submission& submission, const LocalDocument& 
 }
 
 /// Made out of sight and locked before it gets its name, so that no half of it is ever seen.
-Result<Fd> LocalScheduler::make_stack_folder(const std::string& stack, const std::string& document,
-                                             const LocalSubmission& submission) {
+Result<Descriptor> LocalScheduler::make_stack_folder(const std::string& stack, const std::string& document,
+                                                     const LocalSubmission& submission) {
   const std::string folder = paths_.stacks() + "/" + std::string(kUnfinished) + stack + "-" + random_hex(4);
   const auto undone = [&folder](Error error) {
     remove_tree(folder);
@@ -387,17 +387,17 @@ Result<Fd> LocalScheduler::make_stack_folder(const std::string& stack, const std
   if (Status written = write_text(folder + kSubmissionFile, to_text(submission), 0600, false); !written)
     return undone(written.error());
   if (Status written = write_text(folder + kLockFile, "", 0600, false); !written) return undone(written.error());
-  Fd lock = try_lock(folder);
+  Descriptor lock = try_lock(folder);
   if (!lock || std::rename(folder.c_str(), paths_.stack(stack).c_str()) != 0)
     return undone(unavailable(folder + ": " + error_text(errno)));
   return lock;
 }
 
-Status LocalScheduler::spawn(const std::string& stack, const LocalSubmission& submission, Fd lock) {
+Status LocalScheduler::spawn(const std::string& stack, const LocalSubmission& submission, Descriptor lock) {
   const std::string folder = paths_.stack(stack);
   if (Status made = make_folder(paths_.logs(stack), 0700); !made) return made;
   const std::string log = paths_.logs(stack) + "/supervisor.log";
-  const Fd errors(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const Descriptor errors(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   auto listener = listen_in(folder);
   if (!listener) return listener.error();
   clean_.erase(stack + submission.mark);

@@ -43,7 +43,7 @@ bool SupervisorWatch::watches(const std::string& stack) const {
   return sockets_.contains(stack);
 }
 
-void SupervisorWatch::add(const std::string& stack, Fd socket) {
+void SupervisorWatch::add(const std::string& stack, Descriptor socket) {
   {
     const std::lock_guard lock(mutex_);
     sockets_[stack] = std::move(socket);

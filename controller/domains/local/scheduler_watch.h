@@ -20,16 +20,16 @@ class SupervisorWatch {
   SupervisorWatch& operator=(const SupervisorWatch&) = delete;
 
   [[nodiscard]] bool watches(const std::string& stack) const;
-  void add(const std::string& stack, Fd socket);
+  void add(const std::string& stack, Descriptor socket);
 
  private:
   void run();
   bool wait_for_news();
 
   std::function<void()> changed_;
-  Fd wake_;
+  Descriptor wake_;
   mutable std::mutex mutex_;
-  std::map<std::string, Fd> sockets_;
+  std::map<std::string, Descriptor> sockets_;
   bool ending_ = false;
   std::thread thread_;
 };

@@ -61,9 +61,9 @@ std::optional<Arguments> read_arguments(int argc, char** argv) {
 }
 
 /// The lock of the stack's folder, held for this process's life. Nothing: another supervisor has it, or the folder is gone.
-Fd take_lock(const std::string& folder, int given) {
+Descriptor take_lock(const std::string& folder, int given) {
   const std::string path = folder + kLockFile;
-  Fd lock(given >= 0 ? given : ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  Descriptor lock(given >= 0 ? given : ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   struct stat held {
   }, named{};
   const bool ours = lock && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0 && ::fstat(lock.get(), &held) == 0 &&
@@ -75,7 +75,7 @@ Fd take_lock(const std::string& folder, int given) {
 
 class Supervisor {
  public:
-  Supervisor(std::string folder, Fd lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
+  Supervisor(std::string folder, Descriptor lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
 
   /// Reads what is to be run, and what a former supervisor left.
   Status prepare(int listener);
@@ -117,11 +117,11 @@ class Supervisor {
   void remove_folder();
 
   std::string folder_;
-  Fd lock_;
+  Descriptor lock_;
   SupervisedStack stack_;
   std::unique_ptr<LogWriter> log_;
   std::unique_ptr<ControlServer> server_;
-  Fd signals_;
+  Descriptor signals_;
   Mode mode_ = Mode::kSweeping;
   bool done_ = false;
   bool dirty_ = true;
@@ -184,7 +184,7 @@ Status Supervisor::read_folder() {
 }
 
 Status Supervisor::listen(int listener) {
-  Fd socket(listener);
+  Descriptor socket(listener);
   if (!socket) {
     auto made = listen_in(folder_);
     if (!made) return made.error();
@@ -458,7 +458,7 @@ int supervisor_main(int argc, char** argv) {
     std::fputs("usage: nelson supervise FOLDER/stacks/STACK [--lock-fd N] [--listen-fd N]\n", stderr);
     return kUsage;
   }
-  Fd lock = take_lock(arguments->folder, arguments->lock);
+  Descriptor lock = take_lock(arguments->folder, arguments->lock);
   if (!lock) {
     std::fprintf(stderr, "%s: another supervisor has it, or it is gone\n", arguments->folder.c_str());
     return kOtherLives;

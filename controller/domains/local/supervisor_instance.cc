@@ -159,7 +159,7 @@ bool SupervisedInstance::fork_program(std::string& problem) {
   auto user = user_for(document.run_as);
   if (!user) return problem = user.error().message, false;
   plan.user = *std::move(user);
-  Fd folder;
+  Descriptor folder;
   if (!document.tree.empty()) {
     const std::string tree = stack_.paths.trees() + "/" + document.tree;
     folder.reset(::open(tree.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -169,15 +169,15 @@ bool SupervisedInstance::fork_program(std::string& problem) {
   const std::string leaf = "i" + std::to_string(index_);
   missed_.clear();
   const auto doors = stack_.groups.make(leaf, {document.cpu_millis, document.memory_kib}, missed_);
-  for (const Fd& door : doors) plan.doors.push_back(door.get());
+  for (const Descriptor& door : doors) plan.doors.push_back(door.get());
   int output[2];
   int report[2];
   if (::pipe2(output, O_CLOEXEC | O_NONBLOCK) != 0) return problem = "cannot make a pipe: " + error_text(errno), false;
   output_.reset(output[0]);
-  const Fd output_end(output[1]);
+  const Descriptor output_end(output[1]);
   if (::pipe2(report, O_CLOEXEC | O_NONBLOCK) != 0) return problem = "cannot make a pipe: " + error_text(errno), false;
   report_.reset(report[0]);
-  const Fd report_end(report[1]);
+  const Descriptor report_end(report[1]);
   // The program's own end of the pipe waits like any other: only ours does not.
   ::fcntl(output_end.get(), F_SETFL, ::fcntl(output_end.get(), F_GETFL) & ~O_NONBLOCK);
   plan.output = output_end.get();

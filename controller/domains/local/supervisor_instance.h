@@ -124,8 +124,8 @@ class SupervisedInstance {
   bool main_ended_ = false;  // a zombie that is kept until nothing else is left, so that its number stays taken
   InstanceEnd end_;
   bool running_ = false;  // the program itself runs, no longer our fork
-  Fd output_;
-  Fd report_;
+  Descriptor output_;
+  Descriptor report_;
   EventLoop::Ticket output_ticket_ = 0;
   EventLoop::Ticket report_ticket_ = 0;
   std::string report_text_;

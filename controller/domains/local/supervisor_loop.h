@@ -31,7 +31,7 @@ class EventLoop {
     int fd;
     std::shared_ptr<Handler> handler;
   };
-  Fd epoll_;
+  Descriptor epoll_;
   Ticket next_ = 1;
   std::map<Ticket, Entry> entries_;
 };

@@ -40,7 +40,7 @@ std::optional<PortRange> range_in_force(const LocalPaths& paths) {
 }
 
 bool can_bind(int family, const sockaddr* address, socklen_t size) {
-  const Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return true;  // no such protocol here, so nobody listens on it
   const int on = 1;
   // Connections of an instance that is gone may linger on the port; only a listener counts.

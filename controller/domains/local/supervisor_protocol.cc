@@ -63,7 +63,7 @@ auto parse(std::string_view what, std::string_view line, F read) -> Result<declt
 constexpr auto kVerbs = std::to_array<std::string_view>({"status", "count", "stop", "watch"});
 
 /// An address that reaches the socket through an open folder: a socket's own address has room for 107 bytes only.
-sockaddr_un address_in(const Fd& folder) {
+sockaddr_un address_in(const Descriptor& folder) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/" + kSocketFile;
@@ -71,7 +71,7 @@ sockaddr_un address_in(const Fd& folder) {
   return address;
 }
 
-Fd open_folder(const std::string& path) { return Fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); }
+Descriptor open_folder(const std::string& path) { return Descriptor(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); }
 
 bool limit_waiting(int fd, std::chrono::steady_clock::time_point deadline) {
   const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - std::chrono::steady_clock::now()).count();
@@ -145,11 +145,11 @@ Status read_answer(std::string_view line) {
   return error->empty() ? Status() : Status(unavailable(*error));
 }
 
-Result<Fd> listen_in(const std::string& stack_folder) {
-  const Fd folder = open_folder(stack_folder);
+Result<Descriptor> listen_in(const std::string& stack_folder) {
+  const Descriptor folder = open_folder(stack_folder);
   if (!folder) return unavailable(stack_folder + ": " + error_text(errno));
   ::unlinkat(folder.get(), kSocketFile, 0);
-  Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const sockaddr_un address = address_in(folder);
   if (!listener || ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::fchmodat(folder.get(), kSocketFile, 0600, 0) != 0 || ::listen(listener.get(), kClients) != 0)
@@ -158,9 +158,9 @@ Result<Fd> listen_in(const std::string& stack_folder) {
 }
 
 Result<std::optional<SupervisorClient>> SupervisorClient::open(const std::string& stack_folder, std::chrono::milliseconds timeout) {
-  const Fd folder = open_folder(stack_folder);
+  const Descriptor folder = open_folder(stack_folder);
   if (!folder) return std::optional<SupervisorClient>();
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return unavailable("socket: " + error_text(errno));
   SupervisorClient client(std::move(fd), std::chrono::steady_clock::now() + timeout);
   limit_waiting(client.fd_.get(), client.deadline_);
@@ -225,7 +225,7 @@ Status SupervisorClient::stop() {
   return line ? read_answer(*line) : Status(line.error());
 }
 
-Result<Fd> SupervisorClient::watch() {
+Result<Descriptor> SupervisorClient::watch() {
   const auto line = ask({SupervisorRequest::Verb::kWatch, 0});
   if (!line) return line.error();
   if (const Status answer = read_answer(*line); !answer) return answer.error();
@@ -233,7 +233,7 @@ Result<Fd> SupervisorClient::watch() {
   return std::move(fd_);
 }
 
-ControlServer::ControlServer(EventLoop& loop, Fd listener, std::string hello, Answer answer)
+ControlServer::ControlServer(EventLoop& loop, Descriptor listener, std::string hello, Answer answer)
     : loop_(loop), listener_(std::move(listener)), hello_(std::move(hello)), answer_(std::move(answer)) {
   ::fcntl(listener_.get(), F_SETFL, ::fcntl(listener_.get(), F_GETFL) | O_NONBLOCK);
   ticket_ = loop_.add(listener_.get(), EPOLLIN, [this](std::uint32_t) { accept_all(); });
@@ -246,7 +246,7 @@ ControlServer::~ControlServer() {
 
 void ControlServer::accept_all() {
   for (;;) {
-    Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Descriptor fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) return;
     ucred peer{};
     socklen_t size = sizeof peer;

@@ -48,7 +48,7 @@ struct SupervisorRequest {
 [[nodiscard]] Status read_answer(std::string_view line);
 
 /// The socket of a stack's folder, listening, its file made anew. The folder's path may be longer than a socket's address can be.
-Result<Fd> listen_in(const std::string& stack_folder);
+Result<Descriptor> listen_in(const std::string& stack_folder);
 
 /// The scheduler's end. Every call ends within the timeout given to open().
 class SupervisorClient {
@@ -61,14 +61,14 @@ class SupervisorClient {
   Status set_count(std::int32_t count);
   Status stop();
   /// From now on the supervisor sends a line at each change; the socket ends when it dies. Gives the socket away.
-  Result<Fd> watch();
+  Result<Descriptor> watch();
 
  private:
-  SupervisorClient(Fd fd, std::chrono::steady_clock::time_point deadline) : fd_(std::move(fd)), deadline_(deadline) {}
+  SupervisorClient(Descriptor fd, std::chrono::steady_clock::time_point deadline) : fd_(std::move(fd)), deadline_(deadline) {}
   Result<std::string> read_line();
   Result<std::string> ask(const SupervisorRequest& request);
 
-  Fd fd_;
+  Descriptor fd_;
   std::chrono::steady_clock::time_point deadline_;
   std::string buffer_;
   SupervisorHello hello_;
@@ -81,7 +81,7 @@ class ControlServer {
   /// The line that answers the request.
   using Answer = std::function<std::string(const SupervisorRequest&)>;
 
-  ControlServer(EventLoop& loop, Fd listener, std::string hello, Answer answer);
+  ControlServer(EventLoop& loop, Descriptor listener, std::string hello, Answer answer);
   ~ControlServer();
 
   void tell_watchers();
@@ -91,7 +91,7 @@ class ControlServer {
 
  private:
   struct Client {
-    Fd fd;
+    Descriptor fd;
     EventLoop::Ticket ticket = 0;
     std::string in;
     std::string out;
@@ -106,7 +106,7 @@ class ControlServer {
   void drop(std::uint64_t id);
 
   EventLoop& loop_;
-  Fd listener_;
+  Descriptor listener_;
   EventLoop::Ticket ticket_ = 0;
   std::string hello_;
   Answer answer_;

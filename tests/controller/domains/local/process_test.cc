@@ -173,7 +173,7 @@ TEST(ProcessGroups, AGroupHoldsItsLimitAndItsMembers) {
   }
   const pid_t child = ::fork();
   if (child == 0) {
-    for (const Fd& door : doors)
+    for (const Descriptor& door : doors)
       if (::write(door.get(), "0", 1) != 1) ::_exit(1);
     for (;;) ::pause();
   }

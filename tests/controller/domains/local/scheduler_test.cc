@@ -233,7 +233,7 @@ class Stranger {
   [[nodiscard]] bool listens() const { return listens_; }
 
  private:
-  Fd fd_;
+  Descriptor fd_;
   bool listens_ = false;
 };
 

@@ -419,8 +419,8 @@ TEST(Survival, InstancesOutliveTheControllersSessionAndGroup) {
   int go[2];
   ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);
   ASSERT_EQ(::pipe2(go, O_CLOEXEC), 0);
-  const Fd from(out[0]);
-  const Fd to(go[1]);
+  const Descriptor from(out[0]);
+  const Descriptor to(go[1]);
   const pid_t controller = ::fork();
   if (controller == 0) {
     char c = 0;
