@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "controller/domains/haproxy/process.h"
 #include "tests/controller/domains/haproxy/fixture.h"
 
 namespace nelson::testing {
@@ -192,7 +193,9 @@ TEST_F(Changes, APortTakenWhileHaproxyWasDeadKeepsNoOtherRouteFromBeingServed) {
   ASSERT_NO_FATAL_FAILURE(serve(other));
   look();
   ASSERT_NO_FATAL_FAILURE(kill_haproxy());
-  Instance stranger("stranger", addresses_["devsearchdefault"]);
+  const std::uint16_t port = addresses_["devsearchdefault"];
+  ASSERT_TRUE(eventually([&] { return haproxy::is_free_port("127.0.0.1", port); })) << "the worker did not follow its master";
+  Instance stranger("stranger", port);
   ASSERT_NO_FATAL_FAILURE(serve(at(20)));
   EXPECT_FALSE(balancer_->serve(other).ok());
   EXPECT_EQ(values_in(look().routes), std::vector{at(20)});
