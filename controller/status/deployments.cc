@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "controller/base/text.h"
 #include "controller/status/routes.h"
 #include "controller/status/text.h"
 #include "state/model/names.h"
@@ -74,7 +73,8 @@ std::optional<std::string> read_query(const Request& request, Query& out) {
     if (names.empty()) return "This endpoint requires a non-empty 'ns' parameter.";
     for (const std::string& name : names)
       if (!valid_namespace(name))
-        return "'" + visible(name) + "' is not a namespace: write for example ns=dev or ns=dev/sandbox, or ns=* for all.";
+        // As in the request's line, so that no answer of any type repeats markup.
+        return "'" + url(name) + "' is not a namespace: write for example ns=dev or ns=dev/sandbox, or ns=* for all.";
     out.namespaces.emplace(names.begin(), names.end());
   }
   const std::vector<std::string> domains = words(request.parameter("dc"));
