@@ -1,20 +1,19 @@
 #include "controller/cli/lint.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <ostream>
 #include <set>
 #include <string_view>
+#include <thread>
 
 #include "controller/base/files.h"
 #include "controller/base/text.h"
-#include "controller/cli/machine_file.h"
-#include "controller/cli/offline.h"
 #include "controller/cli/output.h"
 #include "gitsync/deployable.h"
-#include "gitsync/manifest_world.h"
 #include "gitsync/problem_codes.h"
 #include "state/model/names.h"
 
@@ -25,6 +24,7 @@ namespace fs = std::filesystem;
 
 // 256 KiB and a byte order mark, and a byte more that shows that it is too much.
 constexpr std::size_t kMost = 256 * 1024 + 3 + 1;
+constexpr std::size_t kMostThreads = 8;  // the worst file takes 80 MiB while it is read
 
 bool is_deployable(std::string_view path) { return path.ends_with(".deployable.yml") || path.ends_with(".deployable.yaml"); }
 
@@ -106,7 +106,13 @@ Result<std::string> bytes_of(const std::string& path) {
   return bytes;
 }
 
-void lint_file(const std::string& path, LintReport& report) {
+/// What became of one path.
+struct Linted {
+  LintedFile file;
+  std::string unread;  // why it could not be read; "" when it was
+};
+
+Linted lint_file(const std::string& path) {
   LintedFile file;
   file.path = path;
   file.deployable = is_deployable(path);
@@ -119,18 +125,29 @@ void lint_file(const std::string& path, LintReport& report) {
                    "split it"));
   } else {
     const auto bytes = bytes_of(path);
-    if (!bytes) {
-      report.unread.push_back(visible(bytes.error().message));
-      return;
-    }
+    if (!bytes) return {{}, visible(bytes.error().message)};
     if (file.deployable)
       file.reading.problems = read_deployable(*bytes).problems;
     else
       file.reading = read_manifest(*bytes);
   }
   for (Problem& problem : file.reading.problems) problem.file = path;
-  report.problems.insert(report.problems.end(), file.reading.problems.begin(), file.reading.problems.end());
-  report.files.push_back(std::move(file));
+  return {std::move(file), ""};
+}
+
+/// In the order of `paths`. Reading YAML is nearly all there is to do, so every core does its part.
+std::vector<Linted> lint_files(const std::vector<std::string>& paths) {
+  std::vector<Linted> linted(paths.size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < paths.size(); i = next++) linted[i] = lint_file(paths[i]);
+  };
+  std::vector<std::jthread> others;
+  const std::size_t threads = std::min({kMostThreads, paths.size(), std::size_t{std::thread::hardware_concurrency()}});
+  for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
+  work();
+  others.clear();  // waits
+  return linted;
 }
 
 /// The unit that a build is about to release must be in one of the manifests.
@@ -151,23 +168,6 @@ void check_unit(const std::string& name, LintReport& report) {
   problem.file = first;
   problem.unit = name;
   report.problems.push_back(std::move(problem));
-}
-
-/// What the control repository and the other repositories say to these manifests, as the controller last fetched them.
-Status ask_world(const std::string& config, LintReport& report) {
-  const auto machine = read_machine_file(config);
-  if (!machine) return machine.error();
-  const auto desired = last_desired(*machine);
-  if (!desired) return desired.error();
-  const ManifestWorld world(**desired);
-  for (const LintedFile& file : report.files) {
-    if (!file.reading.manifest) continue;
-    for (Problem& problem : world.problems_of(*file.reading.manifest)) {
-      problem.file = file.path;
-      report.problems.push_back(std::move(problem));
-    }
-  }
-  return {};
 }
 
 int explain(const std::string& code, Terminal& terminal) {
@@ -195,7 +195,15 @@ LintReport lint_paths(const std::vector<std::string>& paths) {
   LintReport report;
   Collector collector(report);
   for (const std::string& path : paths) collector.add(path);
-  for (const std::string& path : collector.files()) lint_file(path, report);
+  for (Linted& linted : lint_files({collector.files().begin(), collector.files().end()})) {
+    if (!linted.unread.empty()) {
+      report.unread.push_back(std::move(linted.unread));
+      continue;
+    }
+    const std::vector<Problem>& problems = linted.file.reading.problems;
+    report.problems.insert(report.problems.end(), problems.begin(), problems.end());
+    report.files.push_back(std::move(linted.file));
+  }
   return report;
 }
 

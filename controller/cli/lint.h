@@ -7,6 +7,7 @@
 #include "controller/cli/command.h"
 #include "gitsync/manifest.h"
 #include "state/model/problem.h"
+#include "state/model/result.h"
 
 namespace nelson::cli {
 
@@ -33,6 +34,10 @@ struct LintReport {
 
 /// Lets promtool look at the alerts and rules of what was read; a warning where it is not installed or takes too long.
 void check_alert_rules(LintReport& report);
+
+/// What the control repository and the other repositories say to the manifests that read, as the controller last fetched them: warnings. Of
+/// manifests in a working copy of a watched repository also what that repository may not do. The error says what could not be read.
+[[nodiscard]] Status ask_world(const std::string& config, LintReport& report);
 
 /// In one of the formats of the flag: text, json, sarif, github.
 void print_lint(const LintReport& report, const std::string& format, Terminal& terminal);

@@ -21,14 +21,18 @@ Result<std::unique_ptr<Gitsync>> open_offline(const MachineFile& machine) {
   return opened;
 }
 
-Result<std::shared_ptr<const Desired>> last_desired(const MachineFile& machine) {
-  auto gitsync = open_offline(machine);
-  if (!gitsync) return gitsync.error();
-  auto desired = (*gitsync)->sync(false);
+Result<std::shared_ptr<const Desired>> last_desired(Gitsync& offline, const MachineFile& machine) {
+  auto desired = offline.sync(false);
   if (!desired)
     return desired.error().with_context("the controller has fetched nothing yet that could be read here (\"nelson run --config " +
                                         machine.path + "\" does)");
   return desired;
+}
+
+Result<std::shared_ptr<const Desired>> last_desired(const MachineFile& machine) {
+  auto gitsync = open_offline(machine);
+  if (!gitsync) return gitsync.error();
+  return last_desired(**gitsync, machine);
 }
 
 }  // namespace nelson::cli

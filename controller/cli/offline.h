@@ -14,6 +14,7 @@ namespace nelson::cli {
 Result<std::unique_ptr<Gitsync>> open_offline(const MachineFile& machine);
 
 /// What those mirrors say.
+Result<std::shared_ptr<const Desired>> last_desired(Gitsync& offline, const MachineFile& machine);
 Result<std::shared_ptr<const Desired>> last_desired(const MachineFile& machine);
 
 }  // namespace nelson::cli

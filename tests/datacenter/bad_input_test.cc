@@ -241,6 +241,24 @@ TEST_F(BadInput, ThePortOfThePageAlreadyTaken) {
   EXPECT_NE((ran.out + ran.err).find(std::to_string(taken)), std::string::npos) << ran.out << ran.err;
 }
 
+/// lint says beforehand what the controller says after the push, in the same words.
+TEST_F(BadInput, LintSaysBeforehandWhatTheWorldRefuses) {
+  world_->add_repository("limited");
+  const std::string file = world_->path("site/control/repositories/limited.yml");
+  world_->control_file("repositories/limited.yml", read_text(file) + "may:\n  units: [other-*]\n");
+  Unit unit;
+  unit.name = "limited";
+  world_->push_unit("limited", unit);
+  expect_told("limited", {"repositories/limited.yml:", "may.units"});
+  const std::string cause = world_->status().about("limited").at(0).cause;
+  const Ran ran = world_->nelson({"lint", world_->path("limited/.nelson.yml")});
+  EXPECT_EQ(ran.status, 0) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("limited/.nelson.yml:"), std::string::npos) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("warning: " + cause), std::string::npos) << cause << "\n" << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("[ClaimRefused]"), std::string::npos) << ran.out << ran.err;
+  leave("limited");
+}
+
 /// It is mended within a second or two; who looks afterwards still finds what happened.
 TEST_F(BadInput, AnInstanceKilledByHandIsStartedAgainAndTold) {
   world_->add_repository("victim");
