@@ -4,6 +4,7 @@
 
 #include "state/model/canonical.h"
 #include "state/model/names.h"
+#include "tests/fuzz/agreement.h"
 #include "tests/fuzz/target.h"
 #include "tests/fuzz/tree.h"
 
@@ -54,6 +55,7 @@ bool run(std::string_view input) {
   const Checked document = read_and_check(input, DuplicateKeys::kLastWins);
   const ManifestReading reading = read_manifest(input);
   check_problems(input, reading.problems);
+  if (document.reading.root) check_agreement(*document.reading.root, reading);
   if (reading.manifest.has_value() == has_error(reading.problems)) violated("neither a manifest nor an error, or both");
   const std::string meaning = reading.manifest ? meaning_of(*reading.manifest) : "";
   if (reading.manifest && stacks_per_domain(*reading.manifest) > kMaximumStacks) violated("more stacks than the limit");
