@@ -50,10 +50,15 @@ std::uint32_t crc32c(std::string_view bytes, std::uint32_t seed) {
 }
 
 std::uint64_t content_digest(std::string_view value) {
-  const Digest digest = sha256(value);
-  std::uint64_t first = 0;
-  for (std::size_t i = 0; i < sizeof(first); ++i) first = first << 8 | digest.bytes[i];
-  return first;
+  const auto computed = [](std::string_view of) {
+    const Digest digest = sha256(of);
+    std::uint64_t first = 0;
+    for (std::size_t i = 0; i < sizeof(first); ++i) first = first << 8 | digest.bytes[i];
+    return first;
+  };
+  // Two of an effect's three records are a key and nothing else.
+  static const std::uint64_t kOfNothing = computed("");
+  return value.empty() ? kOfNothing : computed(value);
 }
 
 std::string seal(std::string_view key, std::string_view value) {
