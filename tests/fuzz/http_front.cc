@@ -43,7 +43,9 @@ void check_pieces(std::string_view bytes, const Parsed& whole, std::size_t step)
 void check_request(const Parsed& parsed) {
   if (parsed.size == 0 || parsed.size > status::kMaxHeader + 2) violated("a request of " + std::to_string(parsed.size) + " bytes");
   if (!parsed.text.starts_with("GET /") && !parsed.text.starts_with("HEAD /")) violated("another method or target: " + parsed.text);
-  if (std::count(parsed.text.begin(), parsed.text.end(), '\n') > 12) violated("more fields than are passed on");
+  // The request line, the fields (each may be there more than once), and the empty line.
+  if (std::count(parsed.text.begin(), parsed.text.end(), '\n') > static_cast<std::ptrdiff_t>(status::kMaxFields) + 2)
+    violated("more fields than are taken");
   for (std::size_t i = 0; i < parsed.text.size(); ++i) {
     const char c = parsed.text[i];
     const bool visible = c >= 0x20 && c < 0x7f;
