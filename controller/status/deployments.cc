@@ -71,10 +71,10 @@ std::optional<std::string> read_query(const Request& request, Query& out) {
   if (spaces != "*") {
     const std::vector<std::string> names = words(spaces);
     if (names.empty()) return "This endpoint requires a non-empty 'ns' parameter.";
-    for (const std::string& name : names)
-      if (!valid_namespace(name))
-        // As in the request's line, so that no answer of any type repeats markup.
-        return "'" + url(name) + "' is not a namespace: write for example ns=dev or ns=dev/sandbox, or ns=* for all.";
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (!valid_namespace(names[i]))  // not repeated: an answer of whatever type holds nothing of a stranger's making
+        return "name " + std::to_string(i + 1) +
+               " of 'ns' is not a namespace: write for example ns=dev or ns=dev/sandbox, or ns=* for all.";
     out.namespaces.emplace(names.begin(), names.end());
   }
   const std::vector<std::string> domains = words(request.parameter("dc"));
