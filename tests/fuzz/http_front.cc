@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -22,6 +23,7 @@ using status::Parsed;
 using Kind = Parsed::Kind;
 
 constexpr std::size_t kMostRequests = 8;  // of one input
+constexpr std::string_view kSecret = "canary-4711";
 
 bool same_verdict(const Parsed& a, const Parsed& b) {
   if (a.kind != b.kind) return false;
@@ -91,8 +93,23 @@ Answered check_head(std::string_view head) {
   return out;
 }
 
-void check_body(const Answered& answered, std::string_view body) {
-  if (body.find("canary") != std::string_view::npos) violated("a secret in an answer");
+/// Whether the request itself brings the word, percent-encoded perhaps: the page shows again what was looked for.
+bool brings(std::string_view request, std::string_view word) {
+  std::string plain;
+  for (std::size_t at = 0; at < request.size(); ++at) {
+    const std::string digits(request.substr(std::min(at + 1, request.size()), 2));
+    if (request[at] == '%' && digits.size() == 2 && std::isxdigit(digits[0]) != 0 && std::isxdigit(digits[1]) != 0) {
+      plain += static_cast<char>(std::stoi(digits, nullptr, 16));
+      at += 2;
+    } else {
+      plain += request[at];
+    }
+  }
+  return plain.find(word) != std::string::npos;
+}
+
+void check_body(const Answered& answered, std::string_view body, std::string_view request) {
+  if (body.find(kSecret) != std::string_view::npos && !brings(request, kSecret)) violated("a secret in an answer");
   if (!is_utf8(body)) violated("an answer that is not UTF-8");
   if (body.find("<script") != std::string_view::npos) violated("a script in an answer");
   if (answered.type.starts_with("application/json") && !nlohmann::json::accept(body))
@@ -100,7 +117,7 @@ void check_body(const Answered& answered, std::string_view body) {
 }
 
 struct Served {
-  Served() : view(status_test::Situation().view()) { options.test_throw = "password=canary-4711"; }
+  Served() : view(status_test::Situation().view()) { options.test_throw = "password=" + std::string(kSecret); }
   status::Content answer(const status::Request& request) const {
     status::Moment moment;
     moment.view = view;
@@ -126,7 +143,7 @@ void check_answer(const Parsed& parsed) {
   }
   if (body.size() != answered.length) violated("a length that is not the body's");
   if (parsed.close && !reply.close) violated("a client that wants no more is kept");
-  check_body(answered, body);
+  check_body(answered, body, parsed.text);
 }
 
 bool run(std::string_view input) {
