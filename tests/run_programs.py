@@ -24,6 +24,7 @@ SANITIZED_FACTOR = 2
 # Programs at once, on two cores. Most of a test's time is waiting; with three, four fifths of the processors are in use, and the longest program
 # of all sets the time. A sanitized one computes more than it waits.
 SIDE_BY_SIDE = {"default": 3}
+SHARDS = {"datacenter_tests": 2}  # GoogleTest's; what waits longest is shared out
 
 # What a sanitized flavour neither builds nor runs, and why.
 REAL_PACE = "it runs the real program at its real pace; what that consists of is run here by the other programs"
@@ -130,15 +131,19 @@ def read_output(path):
     return passed, failed, skipped
 
 
-def attempt(program, build, flavour, pattern, folder):
-    report, log = f"{folder}/{program}.xml", f"{build}/{program}.log"
+def attempt(program, build, flavour, pattern, folder, shard):
+    name = f"{program}.{shard}" if shard else program
+    report, log = f"{folder}/{name}.xml", f"{build}/{name}.log"
+    environment = dict(os.environ)
+    if shard:
+        environment.update(GTEST_SHARD_INDEX=str(int(shard) - 1), GTEST_TOTAL_SHARDS=str(SHARDS[program]))
     command = [f"{build}/{program}", f"--gtest_output=xml:{report}", f"--gtest_filter={pattern}", "--gtest_color=no"]
     if flavour == "thread":  # libtsan of gcc 12 cannot map its shadow where addresses are widely randomized
         command = ["setarch", "-R"] + command
     limit = LIMIT.get(program, 180) * (SANITIZED_FACTOR if flavour in ("address", "thread") else 1)
     started, trouble = time.monotonic(), []
     with open(log, "wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment)
         status = wait_reaping(process, limit)
         if status is None:
             process.kill()
@@ -157,7 +162,7 @@ def attempt(program, build, flavour, pattern, folder):
             trouble.append(f"ended without a report, status {status}")
     if passed + len(failed) + len(skipped) == 0 and pattern == "*" and not trouble:
         trouble.append("has no test")
-    print(f"{'ok  ' if not failed and not trouble else 'FAIL'} {program:<18} {passed:5} passed {len(failed):3} failed {len(skipped):3} skipped {seconds:7.1f} s", flush=True)
+    print(f"{'ok  ' if not failed and not trouble else 'FAIL'} {name:<18} {passed:5} passed {len(failed):3} failed {len(skipped):3} skipped {seconds:7.1f} s", flush=True)
     if failed or trouble:
         print(f"---- the end of {log}")
         with open(log, errors="replace") as output:
@@ -169,12 +174,12 @@ def attempt(program, build, flavour, pattern, folder):
 class Attempt:
     """One program, in a process of its own that is the one its orphans fall to, so that two can run side by side."""
 
-    def __init__(self, program, pattern, options, folder):
-        self.program, self.report = program, f"{folder}/{program}.json"
+    def __init__(self, program, pattern, options, folder, shard=""):
+        self.program, self.report = program, f"{folder}/{program}{shard}.json"
         self.output = tempfile.TemporaryFile(dir=folder)
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--build", options.build, "--flavour", options.flavour, "--filter", pattern, "--alone", program,
-             "--report", self.report], stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT)
+             "--shard", shard, "--report", self.report], stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT)
 
     def result(self):
         """What attempt() returned; its output is printed."""
@@ -193,11 +198,14 @@ def run_all(programs, options, folder):
     """Several at a time, the longest first. What failed, and only that, runs a second time afterwards, alone: a busy machine
     stretches any deadline. A second try is told, never hidden."""
     passed, failed, skipped, again, retry = 0, [], [], [], []
-    waiting, running = sorted(programs, key=lambda program: -LIMIT.get(program, 0)), []
+    parts = [(program, str(i + 1)) for program in programs for i in range(SHARDS.get(program, 0))]
+    parts += [(program, "") for program in programs if program not in SHARDS]
+    waiting, running = sorted(parts, key=lambda part: -LIMIT.get(part[0], 0)), []
     try:
         while waiting or running:
             while waiting and len(running) < SIDE_BY_SIDE.get(options.flavour, 2):
-                running.append(Attempt(waiting.pop(0), options.filter, options, folder))
+                program, shard = waiting.pop(0)
+                running.append(Attempt(program, options.filter, options, folder, shard))
             time.sleep(0.1)
             for one in [one for one in running if one.process.poll() is not None]:
                 running.remove(one)
@@ -225,7 +233,7 @@ def run_all(programs, options, folder):
 
 def main():
     arguments = argparse.ArgumentParser()
-    for name in ("--build", "--flavour", "--only", "--alone", "--report"):
+    for name in ("--build", "--flavour", "--only", "--alone", "--shard", "--report"):
         arguments.add_argument(name, default="")
     arguments.add_argument("--filter", default="*")
     arguments.add_argument("--targets", action="store_true")
@@ -242,7 +250,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as folder:
             if options.alone:
-                result = attempt(options.alone, options.build, options.flavour, options.filter, folder)
+                result = attempt(options.alone, options.build, options.flavour, options.filter, folder, options.shard)
                 with open(options.report, "w") as report:
                     json.dump(result, report)
                 return 0
