@@ -31,7 +31,7 @@ Json number_schema(const Shape& shape) {
                                        ? "^[-+]?(0x[0-9A-Fa-f_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])*)$"
                                        : "^[-+]?(0x[0-9A-Fa-f_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])*|([0-9][0-9_]*)?\\.?[0-9_]*(["
                                          "eE][-+]?[0-9]+)?|\\.inf|\\.nan)$";
-  return {{"anyOf", Json::array({number, Json{{"type", "string"}, {"minLength", 1}, {"pattern", pattern}}})}};
+  return {{"anyOf", Json::array({number, Json{{"type", "string"}, {"minLength", 1}, {"maxLength", 64}, {"pattern", pattern}}})}};
 }
 
 Json object_schema(const Shape& shape) {
