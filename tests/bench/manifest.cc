@@ -2,12 +2,8 @@
 //   read COUNT   so many different ones, five rounds, in turns
 #include "gitsync/manifest.h"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/parser.h>
-
-#include <sstream>
-
 #include "tests/bench/fleet.h"
+#include "tests/gitsync/bare_yaml.h"
 
 namespace nelson::bench {
 namespace {
@@ -61,30 +57,6 @@ std::string manifest(std::size_t number) {
          n + "\n        plans: [nightly]\n";
 }
 
-class Nothing : public YAML::EventHandler {
- public:
-  void OnDocumentStart(const YAML::Mark&) override {}
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string& value) override { bytes += value.size(); }
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-
-  std::size_t bytes = 0;
-};
-
-void parse_only(const std::string& text) {
-  std::istringstream in(text);
-  YAML::Parser parser(in);
-  Nothing nothing;
-  while (parser.HandleNextDocument(nothing)) {
-  }
-  if (nothing.bytes == 0) die("the YAML parser read nothing");
-}
-
 void read_whole(const std::string& text) {
   const ManifestReading reading = read_manifest(text);
   if (!reading.manifest) die("the manifest does not read: " + to_string(reading.problems.at(0)));
@@ -114,7 +86,7 @@ int main(int argc, char** argv) {
       for (const std::string& text : texts) read_whole(text);
     }));
     reference.push_back(timed([&] {
-      for (const std::string& text : texts) parse_only(text);
+      for (const std::string& text : texts) nelson::parse_bare_yaml(text);
     }));
   }
   Line().add("ours", ours).add("reference", reference).add("bytes", static_cast<double>(bytes));

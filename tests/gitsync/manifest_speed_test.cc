@@ -1,32 +1,14 @@
 #include <gtest/gtest.h>
 #include <time.h>
-#include <yaml-cpp/emitterstyle.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/parser.h>
-
-#include <sstream>
 
 #include "gitsync/manifest.h"
+#include "tests/gitsync/bare_yaml.h"
 #include "tests/gitsync/sanitized.h"
 
 // Reading and checking a manifest beside reading its YAML alone (performance B12), in the processor's time of this thread.
 
 namespace nelson {
 namespace {
-
-/// Takes every event and does nothing with it.
-class Bare : public YAML::EventHandler {
- public:
-  void OnDocumentStart(const YAML::Mark&) override {}
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-};
 
 std::string manifest_of(int units) {
   std::string declared = "units:\n", plans = "plans:\n", used = "namespaces:\n  - name: dev\n    units:\n";
@@ -63,12 +45,7 @@ struct Times {
 Times times_of(const std::string& text) {
   Times best;
   for (int i = 0; i < 7; ++i) {
-    best.bare = std::min(best.bare, seconds_of([&] {
-                           std::istringstream stream(text);
-                           YAML::Parser parser(stream);
-                           Bare bare;
-                           parser.HandleNextDocument(bare);
-                         }));
+    best.bare = std::min(best.bare, seconds_of([&] { parse_bare_yaml(text); }));
     best.whole = std::min(best.whole, seconds_of([&] { (void)read_manifest(text); }));
   }
   return best;
