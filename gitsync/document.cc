@@ -481,6 +481,9 @@ Problem syntax_problem(std::string_view text, const YAML::Exception& error) {
   } catch (Refusal& refusal) {
     return std::move(refusal.problem);
   }
+  // yaml-cpp counts on behind the end of the text when that lies within an escape.
+  const auto end = static_cast<std::uint32_t>(std::min(line.size(), line.find('\n'))) + 1;
+  if (place.column > end) return problem_at({place.line, end}, kCode, "the text ends within a quote", "close the quote");
   // It may end with a byte of the text: half a character, or one that drives a terminal.
   return problem_at(place, kCode, "the YAML could not be read: " + in_one_line(error.msg, 200),
                     "correct the syntax here or just above; quote a text that holds `: ` or ` #`");

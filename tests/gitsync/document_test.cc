@@ -124,6 +124,8 @@ TEST(Document, RefusesTheRestWithItsPlace) {
       {"a cut off sequence", "a: \xE2\x82", "not UTF-8", {1, 4}},
       {"an unknown escape of half a character", "a: \"\\\xC3\xA9\"", "unknown escape character: ?", {1, 7}},
       {"an unknown escape of a control character", "a: \"\\\r\"", "unknown escape character: ?", {1, 7}},
+      {"an escape at the end of the text", "a: \"\\", "the text ends within a quote", {1, 6}},
+      {"an escape at the end of a later line", "b: 1\na: \"\\", "the text ends within a quote", {2, 6}},
       {"a value where there is one", "a: b: c\n", "illegal map value", {1, 5}},
   };
   for (const Refused& c : cases) {
