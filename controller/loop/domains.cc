@@ -117,28 +117,39 @@ void Domains::open(Slot& slot) const {
   slot.domain.emplace(*std::move(opened));
 }
 
+/// Whether it may be given something to do: what it did last has been taken, too.
+bool Domains::is_free(const Slot& slot) { return slot.task != Slot::Task::kPerform && slot.worker->idle() && !slot.unread; }
+
+/// Who is told must find the worker idle, else nobody comes again; and who marked it late while it was busy must be told.
+std::function<void()> Domains::tell_if_late(Slot& slot) const {
+  return [this, &slot] {
+    if (slot.late && options_.changed) options_.changed();
+  };
+}
+
 void Domains::start_observation(Slot& slot) {
   slot.task = Slot::Task::kObserve;
   slot.since = options_.steady_now();
   slot.late = false;
-  slot.worker->start([this, &slot] {
-    auto answers = std::make_shared<DomainAnswers>();
-    try {
-      open(slot);
-      *answers = slot.domain ? ask(*slot.domain) : no_answers(*slot.open_error);
-    } catch (const std::exception& e) {
-      *answers = no_answers(internal("domain " + slot.name + ": " + e.what()));
-    }
-    slot.answers = std::move(answers);
-    slot.took = options_.steady_now() - slot.since;
-    slot.unread = true;
-    if (slot.late && options_.changed) options_.changed();
-  });
+  slot.worker->start(
+      [this, &slot] {
+        auto answers = std::make_shared<DomainAnswers>();
+        try {
+          open(slot);
+          *answers = slot.domain ? ask(*slot.domain) : no_answers(*slot.open_error);
+        } catch (const std::exception& e) {
+          *answers = no_answers(internal("domain " + slot.name + ": " + e.what()));
+        }
+        slot.answers = std::move(answers);
+        slot.took = options_.steady_now() - slot.since;
+        slot.unread = true;
+      },
+      tell_if_late(slot));
 }
 
 Observed Domains::observe() {
   for (auto& [name, slot] : slots_)
-    if (slot->worker->idle() && !slot->unread) start_observation(*slot);
+    if (is_free(*slot)) start_observation(*slot);
   const SteadyTime deadline = options_.steady_now() + options_.patience;
   for (auto& [name, slot] : slots_) {
     bool idle = slot->worker->wait_until(slot->waited_for ? deadline : options_.steady_now());
@@ -189,7 +200,7 @@ Status Domains::check_locks() const {
 
 bool Domains::ready(const std::string& domain) const {
   const auto found = slots_.find(domain);
-  return found != slots_.end() && found->second->worker->idle() && found->second->domain;
+  return found != slots_.end() && is_free(*found->second) && found->second->domain;
 }
 
 void Domains::perform(const std::string& domain, std::vector<Step> steps, Instant now) {
@@ -197,34 +208,35 @@ void Domains::perform(const std::string& domain, std::vector<Step> steps, Instan
   slot.task = Slot::Task::kPerform;
   slot.since = options_.steady_now();
   slot.late = false;
-  slot.worker->start([this, &slot, steps = std::move(steps), now]() mutable {
-    Records records = records_for(steps, *slot.answers, slot.owner);
-    std::map<CellKey, std::string> failed;
-    std::string stopped;  // why nothing more may be tried here
-    for (Step& step : steps) {
-      Done done{std::move(step), {}, true};
-      const Action* action = std::get_if<Action>(&done.step.what);
-      const auto cell = action == nullptr ? failed.end() : failed.find(action->cell);
-      if (stopped.empty() && !slot.domain->memory->holds_lock())
-        stopped = "the lock of domain " + slot.name + " was lost; another controller may act there now";
-      if (!stopped.empty() || cell != failed.end()) {
-        done.tried = false;
-        done.status = unavailable("not tried: " + (stopped.empty() ? cell->second : stopped));
-        slot.done.push_back(std::move(done));
-        continue;
-      }
-      try {
-        done.status = action == nullptr ? slot.domain->memory->put(std::get<Claim>(done.step.what))
-                                        : nelson::perform(action->effect, *slot.domain, records, now);
-      } catch (const std::exception& e) {
-        done.status = internal(e.what());
-      }
-      if (!done.status && action == nullptr) stopped = "the claim on the domain could not be written";
-      if (!done.status && action != nullptr) failed[action->cell] = std::string(word_of(action->effect)) + " failed before it";
-      slot.done.push_back(std::move(done));
-    }
-    if (slot.late && options_.changed) options_.changed();
-  });
+  slot.worker->start(
+      [this, &slot, steps = std::move(steps), now]() mutable {
+        Records records = records_for(steps, *slot.answers, slot.owner);
+        std::map<CellKey, std::string> failed;
+        std::string stopped;  // why nothing more may be tried here
+        for (Step& step : steps) {
+          Done done{std::move(step), {}, true};
+          const Action* action = std::get_if<Action>(&done.step.what);
+          const auto cell = action == nullptr ? failed.end() : failed.find(action->cell);
+          if (stopped.empty() && !slot.domain->memory->holds_lock())
+            stopped = "the lock of domain " + slot.name + " was lost; another controller may act there now";
+          if (!stopped.empty() || cell != failed.end()) {
+            done.tried = false;
+            done.status = unavailable("not tried: " + (stopped.empty() ? cell->second : stopped));
+            slot.done.push_back(std::move(done));
+            continue;
+          }
+          try {
+            done.status = action == nullptr ? slot.domain->memory->put(std::get<Claim>(done.step.what))
+                                            : nelson::perform(action->effect, *slot.domain, records, now);
+          } catch (const std::exception& e) {
+            done.status = internal(e.what());
+          }
+          if (!done.status && action == nullptr) stopped = "the claim on the domain could not be written";
+          if (!done.status && action != nullptr) failed[action->cell] = std::string(word_of(action->effect)) + " failed before it";
+          slot.done.push_back(std::move(done));
+        }
+      },
+      tell_if_late(slot));
 }
 
 std::vector<Done> Domains::finished(bool wait) {

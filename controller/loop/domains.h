@@ -78,6 +78,8 @@ class Domains {
 
  private:
   struct Slot;
+  [[nodiscard]] static bool is_free(const Slot& slot);
+  [[nodiscard]] std::function<void()> tell_if_late(Slot& slot) const;
   void start_observation(Slot& slot);
   void open(Slot& slot) const;
   void forget(const std::string& domain);

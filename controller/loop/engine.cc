@@ -179,8 +179,13 @@ Status Engine::act() {
     if (unclaimed || !parts_.domains->ready(domain) || backoff_.waits(action.cell, last_.now)) continue;
     steps[domain].push_back({0, domain, action});
   }
+  // Nothing is planned for a domain that does not answer or is still busy: that says nothing of what failed there.
+  const auto silent = [this](const std::string& domain) {
+    const auto seen = last_.observed.domains.find(domain);
+    return seen != last_.observed.domains.end() && (!seen->second.scheduler.complete || !seen->second.memory.complete);
+  };
   for (const CellKey& cell : backoff_.cells())
-    if (!has_actions.contains(cell) && !claims_.contains(cell.domain)) backoff_.forget(cell);
+    if (!has_actions.contains(cell) && !claims_.contains(cell.domain) && !silent(cell.domain)) backoff_.forget(cell);
   if (steps.empty()) return {};
 
   if (Status locked = parts_.domains->check_locks(); !locked) return locked;

@@ -18,10 +18,11 @@ bool ThreadWorker::idle() const {
   return !busy_;
 }
 
-void ThreadWorker::start(std::function<void()> task) {
+void ThreadWorker::start(std::function<void()> task, std::function<void()> ended) {
   {
     const std::lock_guard guard(mutex_);
     task_ = std::move(task);
+    ended_ = std::move(ended);
     busy_ = true;
   }
   changed_.notify_all();
@@ -38,11 +39,15 @@ void ThreadWorker::run() {
     changed_.wait(lock, [this] { return busy_ || ending_; });
     if (!busy_) return;
     const auto task = std::move(task_);
+    const auto ended = std::move(ended_);
     lock.unlock();
     task();
     lock.lock();
     busy_ = false;
     changed_.notify_all();
+    lock.unlock();
+    ended();
+    lock.lock();
   }
 }
 

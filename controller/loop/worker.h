@@ -18,8 +18,8 @@ class Worker {
   virtual ~Worker() = default;
 
   [[nodiscard]] virtual bool idle() const = 0;
-  /// Only when idle. `task` must not throw.
-  virtual void start(std::function<void()> task) = 0;
+  /// Only when idle. Does `task`, and calls `ended` as soon as it is idle again; neither may throw.
+  virtual void start(std::function<void()> task, std::function<void()> ended) = 0;
   /// Whether it is idle at the deadline at the latest. What the task wrote may be read then.
   virtual bool wait_until(SteadyTime deadline) const = 0;
 };
@@ -34,7 +34,7 @@ class ThreadWorker final : public Worker {
   ThreadWorker& operator=(const ThreadWorker&) = delete;
 
   [[nodiscard]] bool idle() const override;
-  void start(std::function<void()> task) override;
+  void start(std::function<void()> task, std::function<void()> ended) override;
   bool wait_until(SteadyTime deadline) const override;
 
  private:
@@ -42,7 +42,7 @@ class ThreadWorker final : public Worker {
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  std::function<void()> task_;
+  std::function<void()> task_, ended_;
   bool busy_ = false;
   bool ending_ = false;
   std::thread thread_;

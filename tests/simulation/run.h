@@ -281,10 +281,13 @@ class Simulation::PlayedWorker final : public Worker {
   PlayedWorker& operator=(const PlayedWorker&) = delete;
 
   [[nodiscard]] bool idle() const override { return !task_; }
-  void start(std::function<void()> task) override {
+  void start(std::function<void()> task, std::function<void()> ended) override {
+    task_ = [task = std::move(task), ended = std::move(ended)] {
+      task();
+      ended();
+    };
     const Duration hang = simulation_.take_hang(domain_);
-    if (hang <= Duration(0)) return task();
-    task_ = std::move(task);
+    if (hang <= Duration(0)) return run();
     due_ = simulation_.outside_.now() + hang;
   }
   bool wait_until(SteadyTime deadline) const override {

@@ -22,7 +22,10 @@ constexpr std::uint64_t kPassesADryRun = 40;
 class PromptWorker final : public Worker {
  public:
   [[nodiscard]] bool idle() const override { return true; }
-  void start(std::function<void()> task) override { task(); }
+  void start(std::function<void()> task, std::function<void()> ended) override {
+    task();
+    ended();
+  }
   bool wait_until(SteadyTime) const override { return true; }
 };
 

@@ -167,6 +167,22 @@ TEST_F(EngineTest, AFailedCellIsTriedAgainAfterAGrowingPause) {
   EXPECT_TRUE(report.plan.held.empty()) << "what works is held no more";
 }
 
+TEST_F(EngineTest, ADomainThatIsSilentForAWhileForgivesNothing) {
+  plan_.actions = {action_on("basket", launch_of(identity_of("basket")))};
+  d_.fail("put " + kBasket, unavailable("disk full"));
+  EXPECT_TRUE(pass().plan.held.at(0).clears_when.starts_with("attempt 1, "));
+  const Plan wanted = std::exchange(plan_, {});  // nothing is planned for what does not answer
+  d_.fail("observe scheduler", unavailable("no answer"));
+  pass();
+  d_.mend();
+  d_.fail("put " + kBasket, unavailable("disk full"));
+  plan_ = wanted;
+  clocks_.pass(seconds(1));
+  const PassReport report = pass();
+  ASSERT_EQ(report.plan.held.size(), 1u);
+  EXPECT_TRUE(report.plan.held[0].clears_when.starts_with("attempt 2, ")) << report.plan.held[0].clears_when;
+}
+
 TEST_F(EngineTest, ANewRevisionOfWhatFailedIsTriedAtOnce) {
   desired_.cells[{"d", "basket"}].stacks.emplace_back();
   desired_.cells[{"d", "till"}].stacks.emplace_back();
