@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <ostream>
+#include <set>
 
 #include "controller/cli/client.h"
 #include "controller/cli/command.h"
@@ -44,8 +46,60 @@ Paint paint_of(const std::string& status) {
   return status == "garbage" || status == "deprecated" ? Paint::kDim : Paint::kYellow;
 }
 
-bool is_about(const Json& service, const Json& stack, const std::string& word) {
-  return word.empty() || text_of(service, "unit") == word || text_of(stack, "stack") == word || text_of(stack, "guid") == word;
+/// What a person means by the name of a unit, a stack or a guid.
+struct Meant {
+  std::string word;
+  std::set<std::string> units, stacks, domains, repositories;
+};
+
+bool is_called(const Json& service, const Json& stack, const std::string& word) {
+  return text_of(service, "unit") == word || text_of(stack, "stack") == word || text_of(stack, "guid") == word;
+}
+
+bool concerns(const Json& trouble, const Meant& meant) {
+  const std::string unit = text_of(trouble, "unit"), subject = text_of(trouble, "subject");
+  if (!unit.empty())
+    return meant.units.count(unit) > 0 &&
+           (unit == meant.word || subject.empty() || subject == unit || meant.stacks.count(subject) > 0);
+  if (const std::vector<Json> units = list_of(trouble, "units"); !units.empty())
+    return std::any_of(units.begin(), units.end(),
+                       [&](const Json& one) { return one.is_string() && meant.units.count(one.get<std::string>()) > 0; });
+  if (text_of(trouble, "level") == "notice") return false;
+  const std::string domain = text_of(trouble, "domain"), repository = text_of(trouble, "repository");
+  if (!domain.empty()) return meant.domains.count(domain) > 0;
+  return repository.empty() || repository == "control" || meant.repositories.count(repository) > 0;
+}
+
+/// What of `status` is about `word`: its stacks, and what stands in their way, be it their domain's or their repository's.
+Json only(Json status, const std::string& word) {
+  Meant meant{word, {word}, {}, {}, {}};
+  const auto keep = [&status](const char* key, const auto& wanted) {
+    Json kept = Json::array();
+    for (const Json& one : list_of(status, key))
+      if (wanted(one)) kept.push_back(one);
+    status[key] = std::move(kept);
+  };
+  Json services = Json::array();
+  for (Json service : list_of(status, "services")) {
+    Json stacks = Json::array();
+    for (const Json& stack : list_of(service, "stacks")) {
+      if (!is_called(service, stack, word)) continue;
+      meant.units.insert(text_of(service, "unit"));
+      meant.stacks.insert(text_of(stack, "stack"));
+      meant.domains.insert(text_of(service, "domain"));
+      meant.repositories.insert(text_of(stack, "repository"));
+      stacks.push_back(stack);
+    }
+    if (stacks.empty()) continue;
+    service["stacks"] = std::move(stacks);
+    services.push_back(std::move(service));
+  }
+  status["services"] = std::move(services);
+  const auto is_unit = [&](const Json& one) { return meant.units.count(text_of(one, "unit")) > 0; };
+  keep("held", is_unit);
+  keep("actions", is_unit);
+  keep("trouble", [&](const Json& trouble) { return concerns(trouble, meant); });
+  return status;
 }
 
 void print_services(const Json& status, const std::string& word, Terminal& terminal) {
@@ -53,7 +107,6 @@ void print_services(const Json& status, const std::string& word, Terminal& termi
       {"NAMESPACE", "UNIT", "VERSION", "STATUS", "HEALTHY", "TRAFFIC", "ADDRESS", "DOMAIN", "WHY IT LIVES", "WHEN IT GOES"});
   for (const Json& service : list_of(status, "services"))
     for (const Json& stack : list_of(service, "stacks")) {
-      if (!is_about(service, stack, word)) continue;
       const std::string state = text_of(stack, "status");
       table.row({text_of(service, "namespace"), text_of(service, "unit"), version_of(stack), state, instances_of(stack),
                  share_of(stack), addresses_of(stack), text_of(service, "domain"), text_of(stack, "why"), text_of(stack, "goes")},
@@ -65,15 +118,10 @@ void print_services(const Json& status, const std::string& word, Terminal& termi
     table.print(terminal);
 }
 
-bool concerns(const Json& trouble, const std::string& word) {
-  return word.empty() || text_of(trouble, "unit") == word || text_of(trouble, "subject") == word;
-}
-
 /// Whether something is wrong, apart from notices.
-bool print_trouble(const Json& status, const std::string& word, Terminal& terminal) {
+bool print_trouble(const Json& status, Terminal& terminal) {
   bool wrong = false;
   for (const Json& trouble : list_of(status, "trouble")) {
-    if (!concerns(trouble, word)) continue;
     const bool notice = text_of(trouble, "level") == "notice";
     wrong = wrong || !notice;
     std::string what = text_of(trouble, "what");
@@ -94,17 +142,18 @@ bool print_trouble(const Json& status, const std::string& word, Terminal& termin
 int run_status(const Invocation& invocation, Terminal& terminal) {
   const auto address = server_address(invocation);
   if (!address) return fail(terminal, kExitBad, address.error().message);
-  const auto status = get_json(*address, "/v1/status");
-  if (!status) return fail(terminal, kExitBad, status.error().message);
+  const auto whole = get_json(*address, "/v1/status");
+  if (!whole) return fail(terminal, kExitBad, whole.error().message);
+  const std::string word = invocation.arguments.empty() ? "" : invocation.arguments[0];
+  const Json status = word.empty() ? *whole : only(*whole, word);
   if (invocation.get("output") == "json") {
-    terminal.out << status->dump(2, ' ', true) << '\n';
-    for (const Json& trouble : list_of(*status, "trouble"))
+    terminal.out << status.dump(2, ' ', true) << '\n';
+    for (const Json& trouble : list_of(status, "trouble"))
       if (text_of(trouble, "level") != "notice") return kExitChanges;
     return kExitOk;
   }
-  const std::string word = invocation.arguments.empty() ? "" : invocation.arguments[0];
-  print_services(*status, word, terminal);
-  return print_trouble(*status, word, terminal) ? kExitChanges : kExitOk;
+  print_services(status, word, terminal);
+  return print_trouble(status, terminal) ? kExitChanges : kExitOk;
 }
 
 int run_history(const Invocation& invocation, Terminal& terminal) {

@@ -65,6 +65,14 @@ std::optional<std::string> read_size(const Request& request, const std::string& 
   return "'" + name + "' is a whole number, 0 or more.";
 }
 
+/// Older clients say `active` for ready, and `manual` for what somebody deployed by hand, of which there is none. A word nobody knows means
+/// unknown, as it always did.
+std::optional<StackStatus> status_called(const std::string& word) {
+  if (word == "active") return StackStatus::kReady;
+  if (word == "manual") return std::nullopt;
+  return from_name<StackStatus>(word).value_or(StackStatus::kUnknown);
+}
+
 /// What is wrong with the request; nothing when it is understood.
 std::optional<std::string> read_query(const Request& request, Query& out) {
   const std::string_view spaces = request.has("ns") ? request.parameter("ns") : request.parameter("namespace");
@@ -88,7 +96,7 @@ std::optional<std::string> read_query(const Request& request, Query& out) {
   if (!all) {
     out.statuses.emplace();
     for (const std::string& word : statuses)
-      out.statuses->insert(from_name<StackStatus>(lower(word)).value_or(StackStatus::kUnknown));
+      if (const auto status = status_called(lower(word))) out.statuses->insert(*status);
   }
   out.unit = request.parameter("unit");
   if (auto wrong = read_size(request, "offset", out.offset)) return wrong;

@@ -345,11 +345,11 @@ class EpollFront final : public Front {
 
   /// Lets others than `newcomer` go until the bytes that wait to be read fit: of those with many, who has been at it the longest.
   void shed_unread(std::uint32_t newcomer) {
-    constexpr std::size_t kMany = kMaxUnreadTotal / 8192 / 4;
+    const std::size_t many = kMaxUnreadTotal / std::max<std::size_t>(options_.max_connections, 1) / 4;
     for (const Phase phase : {Phase::kReading, Phase::kWriting, Phase::kWorking}) {
       for (auto at = queue(phase).begin(); at != queue(phase).end() && unread_total_ > kMaxUnreadTotal;) {
         const std::uint32_t slot = *at++;
-        if (slot == newcomer || connections_[slot].unread.size() < kMany) continue;
+        if (slot == newcomer || connections_[slot].unread.size() < many) continue;
         drop(slot);
         ++shed_;
       }

@@ -150,6 +150,11 @@ void append_trouble(JsonWriter& json, const Trouble& trouble) {
   json.field("place", trouble.place).field("cause", trouble.cause).field("way_out", trouble.way_out).field("code", trouble.code);
   json.field("domain", trouble.domain).field("namespace", trouble.name_space).field("unit", trouble.unit);
   json.field("repository", trouble.repository).field("commit", trouble.commit).field("subject", trouble.subject);
+  if (!trouble.units.empty()) {
+    json.key("units").begin_array();
+    for (const std::string& unit : trouble.units) json.text(unit);
+    json.end_array();
+  }
   json.key("times").number(static_cast<std::int64_t>(trouble.times)).key("since");
   trouble.since ? json.instant(*trouble.since) : json.null();
   json.end_object();
@@ -244,6 +249,7 @@ struct UnitVerdict {
 
 UnitVerdict judge(const View& view, const Row& row) {
   if (row.arrived) return {&row, "live", "ready" + std::string(row.serves ? ", and takes all traffic of its major version" : "")};
+  if (row.idle) return {&row, "live", "nobody calls it, so it is away until somebody does"};
   std::string waiting;
   for (const Hold& hold : view.input.plan.held) {
     if (hold.cell.domain != row.domain || hold.cell.unit != row.unit) continue;
@@ -348,19 +354,20 @@ std::string render_deployment(const View& view, const Row& row) {
   return out;
 }
 
-std::string render_status(const View& view) {
+std::string render_status(const View& view, const Trouble* stale) {
   const ViewInput& input = view.input;
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("version", input.version).key("started").instant(input.started).key("now").instant(input.now);
   json.key("pass").number(static_cast<std::int64_t>(input.pass));
-  const bool converged = input.pass > 0 && input.desired != nullptr && input.plan.actions.empty();
+  const bool converged = view.converged && stale == nullptr;
   json.key("converged").boolean(converged).key("settled").boolean(converged && input.plan.held.empty());
   if (input.plan.wake_at) json.key("wake_at").instant(*input.plan.wake_at);
   json.key("control").begin_object();
   json.field("url", input.desired ? input.desired->control_url : "")
       .field("commit", input.desired ? input.desired->control_commit : "");
   json.end_object().key("trouble").begin_array();
+  if (stale != nullptr) append_trouble(json, *stale);
   for (const Trouble& trouble : view.trouble) append_trouble(json, trouble);
   json.end_array();
   append_domains(json, view);

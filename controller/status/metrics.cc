@@ -63,10 +63,8 @@ Key split_key(const std::string& key) {
   return out;
 }
 
-/// Names that users of the seeds' dashboards know stay as they are (spec/runtime 15).
-bool is_known_elsewhere(std::string_view name) {
-  return name.ends_with("_count") || name.ends_with("_stoplight") || name.starts_with("deployment_monitor_");
-}
+/// Names that dashboards made for Nelson know stay as they are: `deploy_success_count` and its like.
+bool is_known_elsewhere(std::string_view name) { return name.ends_with("_count"); }
 
 void add_given(const ViewInput& input, Families& out) {
   for (const auto& [key, value] : input.counters) {
@@ -79,10 +77,10 @@ void add_given(const ViewInput& input, Families& out) {
   }
 }
 
-void add_view(const View& view, Families& out) {
+void add_view(const View& view, bool stale, Families& out) {
   const ViewInput& input = view.input;
   out.count("nelson_passes_total", "", input.pass);
-  out.gauge("nelson_converged", "", input.pass > 0 && input.desired && input.plan.actions.empty() ? 1 : 0);
+  out.gauge("nelson_converged", "", view.converged && !stale ? 1 : 0);
   out.gauge("nelson_started_seconds", "", static_cast<double>(input.started.time_since_epoch().count()) / 1000);
 
   std::map<std::string_view, std::uint64_t> planned, held;
@@ -130,7 +128,7 @@ Content metrics(const Moment& moment) {
   families.gauge("nelson_view_age_seconds", "", static_cast<double>(moment.age.count()) / 1000);
   families.gauge("nelson_ready", "", readiness(moment).status == 200 ? 1 : 0);
   add_given(moment.view->input, families);
-  add_view(*moment.view, families);
+  add_view(*moment.view, staleness(*moment.view, moment.age).has_value(), families);
   add_server(moment.counters, families);
   Content content;
   content.type = "text/plain; version=0.0.4; charset=utf-8";

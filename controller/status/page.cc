@@ -37,15 +37,9 @@ struct Overview {
 Overview look_at(const Moment& moment) {
   const View& view = *moment.view;
   Overview overview{view, view.input.now + moment.age, view.trouble, 0, 0, false};
-  if (view.input.pass > 0 && moment.age > 2 * view.input.interval) {
+  if (auto old = staleness(view, moment.age)) {
     overview.stale = true;
-    Trouble old;
-    old.what = "everything";
-    old.place = "this controller";
-    old.cause = "no pass has ended for " + about(moment.age) + ": what you see is as old as that";
-    old.way_out = "see the log of `nelson run`; what was deployed keeps running meanwhile";
-    old.since = view.input.now;
-    overview.trouble.insert(overview.trouble.begin(), std::move(old));
+    overview.trouble.insert(overview.trouble.begin(), *std::move(old));
   }
   for (const Trouble& trouble : overview.trouble)
     if (trouble.level == Trouble::Level::kError) ++overview.errors;

@@ -76,7 +76,7 @@ void repositories(const View& view, Instant now, Html& out) {
   }
   out.raw(
       "<table><thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Known</th><th scope=\"col\">Head</th>"
-      "<th scope=\"col\">Host answered</th></tr></thead><tbody class=\"lines\">\n");
+      "<th scope=\"col\">Last news</th></tr></thead><tbody class=\"lines\">\n");
   std::size_t count = 0;
   for (const auto& [name, repository] : view.input.desired->repositories) {
     if (++count > kMostWaiting) break;

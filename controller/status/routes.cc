@@ -60,6 +60,7 @@ Content item(const Request&, const Moment& moment, const StatusOptions&, const s
 }
 
 Content whole(const Request&, const Moment& moment, const StatusOptions&, const std::string&) {
+  if (const auto stale = staleness(*moment.view, moment.age)) return json(render_status(*moment.view, &*stale));
   return shared_json(moment.view->status_json());
 }
 
@@ -147,8 +148,8 @@ Content not_found() { return plain(404, "Not found\n"); }
 Content readiness(const Moment& moment) {
   const ViewInput& input = moment.view->input;
   const Duration limit = 2 * input.interval;
+  if (!input.desired) return plain(503, "not ready: the control repository was not read yet\n");
   if (input.pass == 0) return plain(503, "not ready: the first pass has not ended yet\n");
-  if (!input.desired) return plain(503, "not ready: the control repository was never read\n");
   if (moment.age > limit)
     return plain(503, "not ready: the last pass ended " + format_duration(moment.age) + " ago; one is due each " +
                           format_duration(input.interval) + "\n");

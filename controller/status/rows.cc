@@ -115,7 +115,8 @@ void describe_running(const Cell& cell, const Case& c, Instant now, Block& block
   row.running = static_cast<std::int32_t>(c.running->instances.size());
   for (const Instance& instance : c.running->instances) {
     row.restarts += instance.restarts;
-    if (instance.state == InstanceState::kBackoff || instance.health == Health::kFailing) {
+    const bool failed = row.status == StackStatus::kFailed && instance.state == InstanceState::kExited;
+    if (failed || instance.state == InstanceState::kBackoff || instance.health == Health::kFailing) {
       ++row.sick;
       row.sick_since = std::min(row.sick_since.value_or(instance.since), instance.since);
     }
@@ -192,7 +193,8 @@ Row make_row(const Cell& cell, const Case& c, Instant now, Block& block) {
   }
   describe_running(cell, c, now, block, row);
   if (c.serves && c.percent > 0) row.addresses = addresses_of(cell, c.identity());
-  row.arrived = c.wanted() && c.ready() && (!c.serves || has_traffic(cell, c));
+  row.idle = c.retired_idle && !c.live;
+  row.arrived = c.wanted() && c.ready() && (!c.serves || has_traffic(cell, c)) && row.status != StackStatus::kFailed;
   row.why = why_of(cell, c);
   row.goes = end_of(cell, c);
   return row;
@@ -244,7 +246,8 @@ void add_group(Listing& all, std::size_t first, std::size_t last) {
   Group group{first, last, false};
   for (std::size_t i = first; i < last; ++i) {
     const Row& row = *all.rows[i];
-    group.moving = group.moving || (row.wanted && !row.arrived) || row.status == StackStatus::kGarbage;
+    const bool settled = row.arrived || row.idle || row.status == StackStatus::kFailed;
+    group.moving = group.moving || (row.wanted && !settled) || row.status == StackStatus::kGarbage;
   }
   all.groups.push_back(group);
 }
@@ -302,6 +305,7 @@ std::string goes_of(const Row& row, Instant now) {
 
 Ailment ailment_of(const Row& row) {
   if (row.status == StackStatus::kGarbage || row.status == StackStatus::kTerminated) return Ailment::kNone;
+  if (row.status == StackStatus::kFailed) return row.wanted ? Ailment::kFailed : Ailment::kNone;
   return row.sick > 0 ? Ailment::kSick : row.restarted_at ? Ailment::kMended : Ailment::kNone;
 }
 

@@ -29,7 +29,8 @@ struct Row {
   Version version_number;
   StackStatus status = StackStatus::kPending;
   bool wanted = false, job = false, serves = false;
-  bool arrived = false;      // wanted, ready and, with ports, all traffic of its major goes to the release
+  bool arrived = false;  // wanted, ready and, with ports, all traffic of its major goes to the release; a job: not failed for good
+  bool idle = false;     // wanted and away, because nobody calls it
   std::int32_t percent = 0;  // of its service's traffic; only when it serves
   std::int32_t instances = 0, healthy = 0, restarts = 0;
   std::int32_t running = 0, sick = 0;  // instances there are; those that wait to be started again or fail their checks
@@ -49,8 +50,8 @@ struct Row {
 /// How long what was mended is still told.
 inline constexpr Duration kMendedShown = std::chrono::minutes(10);
 
-/// Whether it has, or lately had, instances in trouble that somebody should hear of.
-enum class Ailment { kNone, kSick, kMended };
+/// Whether it has failed for good, or has, or lately had, instances in trouble that somebody should hear of.
+enum class Ailment { kNone, kSick, kMended, kFailed };
 [[nodiscard]] Ailment ailment_of(const Row& row);
 
 /// When it goes, in words.
@@ -73,6 +74,7 @@ struct Trouble {
   std::string underlined;  // the line of the file and what of it is meant, as `underlined()` gives it; "" when not known
   std::string code;
   std::string repository, commit, domain, name_space, unit, subject;  // what applies, for machines
+  std::set<std::string> units;  // all that are concerned, when they are several: then `unit` and `subject` are ""
   std::optional<Instant> since;
   std::size_t times = 1;  // how many of the same were folded into this one
 };
@@ -135,6 +137,7 @@ class View {
   const std::shared_ptr<const status::Index> index;  // never null; shared with the previous view when nothing changed
   const std::vector<status::Trouble> trouble;        // worst first
   const bool answered;                               // every domain's scheduler and records were read
+  const bool converged;                              // so it was, and nothing was due
 
   /// What is there of a row's stack; null when nothing is.
   [[nodiscard]] const ObservedStack* observed(const status::Row& row) const;
@@ -155,6 +158,9 @@ namespace status {
 [[nodiscard]] std::shared_ptr<const Index> make_index(const ViewInput& input, const View* previous);
 [[nodiscard]] std::vector<Trouble> find_trouble(const ViewInput& input, const std::map<std::string, Instant>& since,
                                                 const Index& index);
+
+/// What to say of a view that was published `age` ago; nothing while that is not longer than it should be.
+[[nodiscard]] std::optional<Trouble> staleness(const View& view, Duration age);
 
 /// "a, b and 3 more".
 [[nodiscard]] std::string some_of(const std::vector<std::string>& names, std::size_t limit);

@@ -48,7 +48,6 @@ class Finder {
 
   std::vector<Trouble> find() {
     for (const Problem& problem : input_.process_problems) add_problem(problem, true);
-    if (input_.desired == nullptr && input_.pass > 0 && input_.process_problems.empty()) add_no_intent();
     for (const auto& [name, domain] : input_.observed.domains) add_domain(name, domain);
     if (input_.desired)
       for (const Problem& problem : input_.desired->problems) add_problem(problem, false);
@@ -56,6 +55,7 @@ class Finder {
     for (const Hold& hold : input_.plan.held)
       if (hold.trouble && !belongs_to_domain(hold) && !told_as_problem(hold)) add_hold(hold);
     add_instances();
+    add_failed_jobs();
     add_mended();
     if (!input_.store_notice.empty()) add_store_notice();
     if (input_.refused_start && input_.now < input_.refused_start->at + kMendedShown) add_refused_start(*input_.refused_start);
@@ -115,18 +115,6 @@ class Finder {
     trouble.subject = subject_of(problem);
     trouble.since = since(trouble.subject);
     told_repositories_.insert(problem.repository);
-    found_.push_back(std::move(trouble));
-  }
-
-  void add_no_intent() {
-    Trouble trouble;
-    trouble.rank = kMachine;
-    trouble.what = "everything";
-    trouble.place = "control repository";
-    trouble.cause = "it was never read, so nothing is known to be wanted and nothing is done";
-    trouble.way_out = "see the log of `nelson run` for the answer of its host; check `control:` in the machine's file";
-    trouble.code = "control-unread";
-    trouble.since = input_.started;
     found_.push_back(std::move(trouble));
   }
 
@@ -229,6 +217,11 @@ class Finder {
       Trouble& trouble = found_[same->second.index];
       same->second.units.insert(hold.cell.unit);
       trouble.what = units_text(same->second.units);
+      if (same->second.units.size() > 1) {
+        trouble.units = same->second.units;
+        trouble.unit.clear();
+      }
+      trouble.subject.clear();
       ++trouble.times;
       trouble.since = std::min(*trouble.since, since(subject_of(hold)));
       return;
@@ -262,24 +255,41 @@ class Finder {
     return out;
   }
 
+  [[nodiscard]] Trouble trouble_of(const Row& row) const {
+    Trouble trouble;
+    trouble.what = row.unit;
+    trouble.place = row.name + " (" + row.name_space + ", " + row.domain + ")";
+    trouble.repository = row.repository;
+    trouble.domain = row.domain;
+    trouble.name_space = row.name_space;
+    trouble.unit = row.unit;
+    trouble.subject = row.name;
+    return trouble;
+  }
+
+  void add_failed_jobs() {
+    for (const Row* row : rows_with(Ailment::kFailed)) {
+      Trouble trouble = trouble_of(*row);
+      trouble.rank = kUnit;
+      trouble.cause = "the job failed for good" + (row->detail.empty() ? "" : ": " + row->detail);
+      trouble.way_out = "`nelson logs " + row->name + "` shows its last words; push a release that mends it";
+      trouble.code = "job-failed";
+      trouble.since = row->sick_since;
+      found_.push_back(std::move(trouble));
+    }
+  }
+
   /// Instances that fail while their stack as a whole is well enough not to be held.
   void add_instances() {
     for (const Row* at : rows_with(Ailment::kSick)) {
       const Row& row = *at;
       if (told_stacks_.count(row.name) > 0) continue;
-      Trouble trouble;
+      Trouble trouble = trouble_of(row);
       trouble.rank = kInstance;
-      trouble.what = row.unit;
-      trouble.place = row.name + " (" + row.name_space + ", " + row.domain + ")";
       trouble.cause = std::to_string(row.sick) + " of " + std::to_string(row.running) +
                       " instances: " + (row.detail.empty() ? "not healthy" : row.detail);
       trouble.way_out = "it is started again by itself; `nelson logs " + row.name + "` shows its last words";
       trouble.code = "instance";
-      trouble.repository = row.repository;
-      trouble.domain = row.domain;
-      trouble.name_space = row.name_space;
-      trouble.unit = row.unit;
-      trouble.subject = row.name;
       trouble.since = std::min(row.sick_since.value_or(input_.now), input_.now);
       found_.push_back(std::move(trouble));
     }
@@ -370,6 +380,18 @@ class Finder {
 };
 
 }  // namespace
+
+std::optional<Trouble> staleness(const View& view, Duration age) {
+  if (view.input.pass == 0 || age <= 2 * view.input.interval) return std::nullopt;
+  Trouble old;
+  old.what = "everything";
+  old.place = "this controller";
+  old.cause = "no pass has ended for " + about(age) + ": what you see is as old as that";
+  old.way_out = "see the log of `nelson run`; what was deployed keeps running meanwhile";
+  old.code = "stale";
+  old.since = view.input.now;
+  return old;
+}
 
 std::vector<Trouble> find_trouble(const ViewInput& input, const std::map<std::string, Instant>& since, const Index& index) {
   return Finder(input, since, index).find();

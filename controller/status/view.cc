@@ -36,7 +36,8 @@ View::View(ViewInput given, const View* previous)
       since(since_when(input, previous)),
       index(status::make_index(input, previous)),
       trouble(status::find_trouble(input, since, *index)),
-      answered(everything_answered(input)) {}
+      answered(everything_answered(input)),
+      converged(answered && input.plan.actions.empty()) {}
 
 const ObservedStack* View::observed(const status::Row& row) const {
   const auto cell = input.observed.cells.find({row.domain, row.unit});

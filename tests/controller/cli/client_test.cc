@@ -115,6 +115,29 @@ TEST(StatusCommand, PrintsServicesAndWhatIsWrong) {
   EXPECT_EQ(parsed, json::Json::parse(kStatus));
 }
 
+TEST(StatusCommand, OfAUnitTellsWhatStandsInItsWayInBothForms) {
+  auto status = json::Json::parse(kStatus);
+  const auto about_basket = [&](const json::Json& trouble) {
+    status["trouble"] = json::Json::array({trouble});
+    Answers server({http(200, status.dump())});
+    const Ran as_text = run({"status", "basket"}, server);
+    const Ran as_json = run({"status", "basket", "-o", "json"}, server);
+    EXPECT_EQ(as_text.code, as_json.code);
+    EXPECT_EQ(json::Json::parse(as_json.out)["trouble"].size(), static_cast<std::size_t>(as_text.code)) << as_json.out;
+    return as_text.code;
+  };
+  status["services"][0]["stacks"][0]["repository"] = "shop";
+  EXPECT_EQ(about_basket({{"level", "error"}, {"units", {"basket", "till"}}}), 1);
+  EXPECT_EQ(about_basket({{"level", "error"}, {"units", {"cart", "till"}}}), 0);
+  EXPECT_EQ(about_basket({{"level", "error"}, {"domain", "local"}}), 1) << "its domain's trouble is its own";
+  EXPECT_EQ(about_basket({{"level", "error"}, {"domain", "elsewhere"}}), 0);
+  EXPECT_EQ(about_basket({{"level", "error"}, {"repository", "shop"}}), 1);
+  EXPECT_EQ(about_basket({{"level", "error"}, {"repository", "stock"}}), 0);
+  EXPECT_EQ(about_basket({{"level", "error"}, {"repository", "control"}}), 1);
+  EXPECT_EQ(about_basket({{"level", "error"}, {"unit", "basket"}, {"subject", "basket--1-1-0--00000001"}}), 1);
+  EXPECT_EQ(about_basket({{"level", "error"}, {"unit", "till"}}), 0);
+}
+
 TEST(StatusCommand, ColoursOnlyATerminalAndShowsEscapes) {
   const std::string hostile = R"({"services":[{"unit":"a\u001b[2Jb","stacks":[{"version":"1.0.0","status":"ready"}]}]})";
   Answers server({http(200, hostile)});

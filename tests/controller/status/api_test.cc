@@ -63,7 +63,7 @@ Situation in_mid_shift() {
 TEST_F(Api, SaysThatItIsStartingUntilTheFirstPass) {
   EXPECT_EQ(body("/healthz"), "ok\n");
   EXPECT_EQ(status("/readyz"), 503);
-  EXPECT_NE(body("/readyz").find("the first pass has not ended yet"), std::string::npos);
+  EXPECT_NE(body("/readyz").find("the control repository was not read yet"), std::string::npos);
   EXPECT_EQ(status("/"), 200);
   EXPECT_NE(body("/").find("Starting"), std::string::npos);
   EXPECT_EQ(json("/v1/deployments?ns=*"), Json::array());
@@ -94,9 +94,9 @@ TEST_F(Api, IsReadyWhileItsDomainsAnswerAndPassesEnd) {
 
   start({});
   input = Situation().input();
-  input.desired = nullptr;
+  input.pass = 0;
   server_->publish(build_view(std::move(input)));
-  EXPECT_NE(body("/readyz").find("the control repository was never read"), std::string::npos);
+  EXPECT_NE(body("/readyz").find("the first pass has not ended yet"), std::string::npos);
 }
 
 TEST_F(Api, ListsDeploymentsInTheShapeThatClientsKnow) {
@@ -132,7 +132,9 @@ TEST_F(Api, FiltersAndPagesTheList) {
   EXPECT_EQ(names("/v1/deployments?ns=prod,dev&status=ALL&dc=Local"), all);
   EXPECT_EQ(names("/v1/deployments?ns=*&status=ready,pending"), all);
   EXPECT_EQ(names("/v1/deployments?ns=*&status=garbage").size(), 0U);
-  EXPECT_EQ(names("/v1/deployments?ns=*&status=active").size(), 0U) << "a word nobody knows means unknown";
+  EXPECT_EQ(names("/v1/deployments?ns=*&status=Active"), names("/v1/deployments?ns=*&status=ready"));
+  EXPECT_EQ(names("/v1/deployments?ns=*&status=manual").size(), 0U);
+  EXPECT_EQ(names("/v1/deployments?ns=*&status=nothing").size(), 0U) << "a word nobody knows means unknown";
   EXPECT_EQ(names("/v1/deployments?ns=*&dc=elsewhere").size(), 0U);
   EXPECT_EQ(names("/v1/deployments?ns=*&unit=unit7").size(), 1U);
   EXPECT_EQ(names("/v1/deployments?ns=prod&unit=unit7").size(), 0U);
@@ -222,6 +224,85 @@ TEST_F(Api, StatusTellsTheWholeSituation) {
   EXPECT_NE(trouble.at("cause").get<std::string>().find("exit status 1"), std::string::npos);
   EXPECT_NE(trouble.at("way_out").get<std::string>().find("nelson logs"), std::string::npos);
   EXPECT_EQ(trouble.at("since"), format_instant(situation.now - minutes(4)));
+}
+
+/// A job that runs once, was launched, and has failed for good.
+Situation with_failed_job() {
+  Situation situation;
+  auto& report = situation.desired.cells.at({"local", "report"}).stacks.front();
+  report.spec.schedule = "once";
+  report.version = {1, 1, 0};
+  situation.settle();
+  situation.stack("report", {1, 1, 0}).record->job_result = JobResult::kFailed;
+  situation.settle();
+  return situation;
+}
+
+TEST_F(Api, AJobThatFailedForGoodIsTroubleAndNoCommitIsLiveWithIt) {
+  Situation situation = with_failed_job();
+  server_->publish(situation.view());
+  const Json status = json("/v1/status");
+  ASSERT_EQ(status.at("trouble").size(), 1U) << status.at("trouble");
+  EXPECT_EQ(status.at("trouble").at(0).at("code"), "job-failed");
+  EXPECT_EQ(status.at("trouble").at(0).at("unit"), "report");
+  for (const Json& service : status.at("services")) EXPECT_EQ(service.at("moving"), false) << service;
+  const Json commit = json("/v1/commits/" + kCommit1);
+  EXPECT_EQ(commit.at("state"), "failed") << commit;
+}
+
+TEST_F(Api, WhatRetiredIdleIsNotOnItsWay) {
+  Situation situation;
+  situation.desired.domains.at("local").retire_idle = true;
+  situation.settle();
+  situation.advance(std::chrono::hours(12));
+  ASSERT_TRUE(situation.stack("cart", {0, 9, 1}).record->tombstone) << "nobody calls it";
+  server_->publish(situation.view());
+  for (const Json& service : json("/v1/status").at("services")) EXPECT_EQ(service.at("moving"), false) << service;
+  EXPECT_EQ(json("/v1/commits/" + kCommit1).at("state"), "live") << body("/v1/commits/" + kCommit1);
+}
+
+TEST_F(Api, NothingIsCalledConvergedOnAPartialOrOldView) {
+  Situation situation;
+  server_->publish(situation.view());
+  EXPECT_EQ(json("/v1/status").at("converged"), true);
+  EXPECT_NE(body("/metrics").find("nelson_converged 1\n"), std::string::npos);
+
+  situation.observed.domains.at("local").memory = {false, "no answer"};
+  server_->publish(situation.view());
+  EXPECT_EQ(json("/v1/status").at("converged"), false);
+  EXPECT_NE(body("/metrics").find("nelson_converged 0\n"), std::string::npos);
+
+  ViewInput input = Situation().input();
+  input.interval = std::chrono::milliseconds(1);
+  server_->publish(build_view(std::move(input)));
+  const auto end = std::chrono::steady_clock::now() + seconds(20);
+  Json status = json("/v1/status");
+  while (status.at("converged") == true && std::chrono::steady_clock::now() < end) status = json("/v1/status");
+  EXPECT_EQ(status.at("converged"), false);
+  ASSERT_FALSE(status.at("trouble").empty());
+  EXPECT_EQ(status.at("trouble").at(0).at("code"), "stale");
+}
+
+TEST_F(Api, TroubleOfSeveralUnitsNamesThemAll) {
+  Situation situation;
+  ViewInput input = situation.input();
+  for (const char* unit : {"cart", "stock"}) {
+    Hold hold;
+    hold.cell = {"local", unit};
+    hold.subject = unit;
+    hold.code = "domain-gone";
+    hold.reason = "no file names the domain";
+    hold.clears_when = "it is restored";
+    hold.trouble = true;
+    input.plan.held.push_back(hold);
+  }
+  server_->publish(build_view(std::move(input)));
+  const Json status = json("/v1/status");
+  ASSERT_EQ(status.at("trouble").size(), 1U);
+  const Json& trouble = status.at("trouble").at(0);
+  EXPECT_EQ(trouble.at("unit"), "");
+  EXPECT_EQ(trouble.at("subject"), "");
+  EXPECT_EQ(trouble.at("units"), (Json{"cart", "stock"}));
 }
 
 TEST_F(Api, AProblemOfAFileComesWithItsParameters) {

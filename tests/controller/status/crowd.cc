@@ -141,7 +141,6 @@ void Crowd::on_event(std::size_t member, std::uint32_t events) {
     there = false;
   }
   if (there) return;
-  if (one.present && !manners_.resets) ++sent_away_;
   leave(member);
   away_.push_back(member);
 }

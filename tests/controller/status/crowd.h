@@ -35,7 +35,6 @@ class Crowd {
 
   [[nodiscard]] std::size_t present() const { return present_; }
   [[nodiscard]] std::uint64_t arrivals() const { return arrivals_; }
-  [[nodiscard]] std::uint64_t sent_away() const { return sent_away_; }
 
  private:
   struct Member {
@@ -64,7 +63,7 @@ class Crowd {
   std::vector<std::size_t> away_;
   int epoll_ = -1;
   std::atomic<std::size_t> present_{0};
-  std::atomic<std::uint64_t> arrivals_{0}, sent_away_{0};
+  std::atomic<std::uint64_t> arrivals_{0};
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
