@@ -28,5 +28,7 @@ int main(int argc, char** argv) {
   nelson::cli::Terminal terminal{std::cout, std::cerr, wants_colour()};
   const int code = nelson::cli::run_command_line({argv + std::min(argc, 1), argv + argc}, terminal);
   std::cout.flush();
-  return code;
+  if (std::cout || code != nelson::cli::kExitOk) return code;
+  std::cerr << "nelson: not everything could be written to standard output; see whether its disk is full\n";
+  return nelson::cli::kExitBad;
 }

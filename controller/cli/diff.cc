@@ -58,14 +58,14 @@ Result<Desired> desired_of(Gitsync& gitsync, const Subject& subject, const Invoc
   auto synced = gitsync.sync(false);
   if (!synced) return synced.error();
   repository = invocation.get("repository");
-  if (subject.path.empty()) return **synced;
-  if (repository.empty()) {
+  if (repository.empty() && !subject.path.empty()) {
     auto found = gitsync.repository_at(subject.path);
     if (!found) return found.error();
     repository = *std::move(found);
   }
-  if (!(*synced)->repositories.contains(repository))
+  if (!repository.empty() && !(*synced)->repositories.contains(repository))
     return invalid("the control repository has no repositories/" + repository + ".yml, so nothing of it is deployed");
+  if (subject.path.empty()) return **synced;
   return gitsync.with_overlay({repository, subject.path, subject.revision});
 }
 

@@ -70,6 +70,11 @@ std::string make_user(bool wanted, Terminal& terminal) {
 int run_init(const Invocation& invocation, Terminal& terminal) {
   std::error_code error;
   const std::string folder = resolve_path(std::filesystem::current_path(error).string(), invocation.arguments[0]);
+  if (folder.find_first_of(" \t\r\n\"'\\#:") != std::string::npos)
+    return fail(terminal, kExitBad,
+                visible(folder) +
+                    ": a blank, a quote, \\, # or : in the name makes paths that files and addresses "
+                    "cannot hold as they are; choose another name");
   if (!is_free(folder))
     return fail(terminal, kExitBad, folder + " is there and not empty; name a folder that is, or does not exist yet");
   const std::string id = random_id();

@@ -13,12 +13,12 @@ read is reported, and its last good revision stays in force.
 | `repositories/` | repository that is watched; `repositories/README.md` shows one |
 | `domains/` | place where things run; `domains/local.yml` is this machine |
 | `namespaces/` | root namespace |
-| `acknowledgements/` | removal of many stacks at once that waits for a yes |
+| `acknowledgements/` | yes to the removal of many stacks at once, or to a head of this repository that went back |
 
 `owner.yml` says whose all of this is. Keep it: everything deployed carries its id. If this repository moves to another
 address, list the old one there under `moved_from`.
 
-Ask what a change would do before pushing it: `nelson diff` in the working copy of an application repository.
+Ask what a change would do before pushing it: `nelson diff .` in the working copy of an application repository.
 )";
 
 constexpr char kRepositoriesReadme[] = R"(# Repositories
@@ -64,7 +64,7 @@ std::string domain_file(const std::string& folder, const std::string& user) {
       "scheduler: local\n"
       "folder: " +
       folder + "/local    # records, logs and sockets of what runs; not part of the controller's store\n";
-  out += user.empty() ? "# run_as: nobody            # the user that units run as\n"
+  out += user.empty() ? "# run_as: nobody            # the user that units run as; only root may name another than its own\n"
                       : "run_as: " + user + "            # the user that units run as\n";
   return out +
          "# traffic_shift: {policy: linear, duration: 20 minutes}\n"

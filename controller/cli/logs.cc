@@ -15,6 +15,8 @@ namespace nelson::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kPause{200};
+constexpr std::chrono::seconds kLookForNew{1};
+constexpr std::size_t kLongestLine = 64 << 10;  // what is longer is not waited for
 
 struct Found {
   std::string domain;
@@ -58,16 +60,49 @@ Result<std::vector<Found>> find_logs(const Desired& desired, const std::string& 
   return out;
 }
 
-int follow(std::vector<LogFollower> followers, bool with_label, Terminal& terminal) {
+/// A log that is followed. A program may stop in the middle of a line: the beginning waits for the rest.
+struct Followed {
+  LogFollower follower;
+  std::string rest;
+
+  /// Whether there was anything.
+  bool print_more(Terminal& terminal, bool with_label) {
+    const std::string more = follower.more();
+    if (more.empty()) return false;
+    print(more, terminal, with_label);
+    return true;
+  }
+
+  void print(std::string_view text, Terminal& terminal, bool with_label) {
+    rest += text;
+    const std::size_t whole = rest.size() < kLongestLine ? rest.rfind('\n') + 1 : rest.size();  // npos + 1 is 0
+    print_lines(terminal, follower.log(), std::string_view(rest).substr(0, whole), with_label);
+    rest.erase(0, whole);
+  }
+};
+
+/// The logs of stacks that were launched after the last look, from their beginning.
+void add_new(const Desired& desired, const std::string& word, std::vector<Followed>& followed) {
+  const auto found = find_logs(desired, word);
+  if (!found) return;  // it was readable before, and may be again
+  for (const Found& one : *found)
+    if (std::none_of(followed.begin(), followed.end(), [&](const Followed& old) { return old.follower.log() == one.file; }))
+      followed.push_back({LogFollower(one.file, 0), ""});
+  std::erase_if(followed, [&](const Followed& old) {
+    return std::none_of(found->begin(), found->end(), [&](const Found& one) { return one.file == old.follower.log(); });
+  });
+}
+
+int follow(const Desired& desired, const std::string& word, std::vector<Followed> followed, Terminal& terminal) {
   // Ends by a signal; a reader that went away (`| head`) ends it at the next line.
+  auto looked = std::chrono::steady_clock::now();
   while (terminal.out) {
     bool quiet = true;
-    for (LogFollower& follower : followers) {
-      const std::string more = follower.more();
-      quiet = quiet && more.empty();
-      print_lines(terminal, follower.log(), more, with_label);
-    }
+    for (Followed& one : followed) quiet = !one.print_more(terminal, followed.size() > 1) && quiet;
     if (quiet) std::this_thread::sleep_for(kPause);
+    if (std::chrono::steady_clock::now() - looked < kLookForNew) continue;
+    looked = std::chrono::steady_clock::now();
+    add_new(desired, word, followed);
   }
   return kExitOk;
 }
@@ -90,16 +125,20 @@ int run_logs(const Invocation& invocation, Terminal& terminal) {
                 "no unit or stack \"" + word + "\" has logs on this machine; \"nelson status\" lists what there is");
 
   const bool with_label = found->size() > 1;
-  std::vector<LogFollower> followers;
+  const bool follows = invocation.has("follow");
+  std::vector<Followed> followed;
   for (const Found& one : *found) {
     // Opened before reading, so that nothing falls between what was there and what comes.
-    followers.emplace_back(one.file);
+    followed.push_back({LogFollower(one.file), ""});
     const auto text = read_log(one.file);
     if (!text) return fail(terminal, kExitBad, text.error().message);
-    print_lines(terminal, one.file, last_lines(*text, static_cast<std::size_t>(std::stoi(lines))), with_label);
+    const std::string_view last = last_lines(*text, static_cast<std::size_t>(std::stoi(lines)));
+    if (follows)
+      followed.back().print(last, terminal, with_label);
+    else
+      print_lines(terminal, one.file, last, with_label);
   }
-  if (!invocation.has("follow")) return kExitOk;
-  return follow(std::move(followers), with_label, terminal);
+  return follows ? follow(**desired, word, std::move(followed), terminal) : kExitOk;
 }
 
 }  // namespace nelson::cli

@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -5,7 +6,9 @@
 #include <csignal>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <ostream>
+#include <thread>
 
 #include "controller/base/clock.h"
 #include "controller/base/files.h"
@@ -22,6 +25,7 @@
 #include "controller/status/server.h"
 #include "reconcilers/plan.h"
 #include "reconcilers/replanner.h"
+#include "state/model/names.h"
 
 namespace nelson::cli {
 namespace {
@@ -61,23 +65,48 @@ int exit_for(const Error& error) {
   return kExitBad;
 }
 
-/// Lets whoever asked for the end wait for it, a bounded time.
+/// Once the end was asked for the process ends within kLongestEnding, whatever hangs: a host, a domain, a terminal that nobody reads.
 class Ending {
  public:
-  void done() {
-    const std::lock_guard guard(mutex_);
-    done_ = true;
+  Ending() : watch_([this] { watch(); }) {}
+  ~Ending() {
+    {
+      const std::lock_guard guard(mutex_);
+      done_ = true;
+    }
     changed_.notify_all();
+    watch_.join();
   }
-  bool wait() {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kLongestEnding, [this] { return done_; });
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+
+  /// From any thread. A failure is not made up for by a signal that comes after it.
+  void asked(int code) {
+    {
+      const std::lock_guard guard(mutex_);
+      if (code_.value_or(kExitOk) == kExitOk) code_ = code;
+    }
+    changed_.notify_all();
   }
 
  private:
+  void watch() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return done_ || code_; });
+    if (changed_.wait_for(lock, kLongestEnding, [this] { return done_; })) return;
+    // Not through the log, which may be what hangs.
+    constexpr std::string_view kSaid = "nelson: ended while something did not answer; its outcome is settled at the next start\n";
+    pollfd to{STDERR_FILENO, POLLOUT, 0};
+    if (::poll(&to, 1, 0) == 1) [[maybe_unused]]
+      const ssize_t written = ::write(STDERR_FILENO, kSaid.data(), kSaid.size());
+    _exit(*code_);
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
   bool done_ = false;
+  std::optional<int> code_;
+  std::thread watch_;  // last: it reads the others
 };
 
 /// The whole controller: everything a pass needs, in the order in which it is made and let go.
@@ -90,22 +119,21 @@ class Controller {
       if (const Status opened = (this->*step)(); !opened) return fail(terminal_, exit_for(opened.error()), opened.error().message);
     }
     make_loop();
-    Ending ending;
+    Ending ending;  // until everything was let go, and the last line written
     int code = kExitOk;
     {
       const auto signals = Signals::open([this, &ending](int number) { on_signal(number, ending); });
       if (!signals) return fail(terminal_, exit_for(signals.error()), signals.error().message);
       tell_where();
-      code = run_loop();
+      code = run_loop(ending);
       let_go();
-      ending.done();
     }
     log_info("ended", {{"code", std::to_string(code)}});
     return code;
   }
 
  private:
-  /// A hanging Git host or domain may keep this waiting; whoever asked for the end does not wait for ever (on_signal).
+  /// A hanging Git host or domain may keep this waiting, but not for ever (Ending).
   void let_go() {
     domains_.reset();
     std::unique_ptr<GitSource> git;
@@ -185,9 +213,10 @@ class Controller {
     loop_ = std::move(loop);
   }
 
-  int run_loop() {
+  int run_loop(Ending& ending) {
     const Status ended = loop_->run();
     if (ended) return kExitOk;
+    ending.asked(exit_for(ended.error()));
     log_error("stopping: this cannot be gone on with", {{"reason", ended.error().message}});
     return fail(terminal_, exit_for(ended.error()),
                 ended.error().message + (ended.error().kind == ErrorKind::kInternal
@@ -207,14 +236,12 @@ class Controller {
       if (git_) git_->sync_all();
       return;
     }
-    log_info("ending; what is deployed goes on running", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+    ending.asked(kExitOk);
     {
       const std::lock_guard guard(mutex_);
       if (loop_) loop_->stop();
     }
-    if (ending.wait()) return;
-    log_warning("ended while something did not answer; its outcome is settled at the next start");
-    _exit(kExitOk);
+    log_info("ending; what is deployed goes on running", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
   }
 
   void tell_where() {
@@ -243,12 +270,23 @@ class Controller {
       view.history = *report->history;
       view.process_problems = report->machine_problems;
       begun_ += report->begun;
-      for (const Done& done : report->done) failed_ += done.status ? 0 : 1;
+      for (const Done& done : report->done) count(done);
     }
     add_git(view);
     add_numbers(view);
     view_ = build_view(std::move(view), view_);
     server_->publish(view_);
+  }
+
+  /// Each effect by its word, and launches and removals also under the names that dashboards of Nelson know.
+  void count(const Done& done) {
+    const auto* const action = std::get_if<Action>(&done.step.what);
+    if (action == nullptr || !done.tried) return;
+    const std::string outcome = done.status ? "success" : "failure";
+    ++outcomes_["effects{effect=\"" + std::string(word_of(action->effect)) + "\",outcome=\"" + outcome + "\"}"];
+    const std::string counted = outcome + "_count{env=\"" + std::string(root_of(action->name_space)) + "\"}";
+    if (std::holds_alternative<Launch>(action->effect)) ++outcomes_["deploy_" + counted];
+    if (std::holds_alternative<Remove>(action->effect)) ++outcomes_["destroy_" + counted];
   }
 
   void add_git(ViewInput& view) {
@@ -286,7 +324,7 @@ class Controller {
     view.counters["store_records_written"] = store.records_written;
     view.counters["store_records_damaged"] = store.records_damaged;
     view.counters["effects_begun"] = begun_;
-    view.counters["effects_failed"] = failed_;
+    view.counters.insert(outcomes_.begin(), outcomes_.end());
   }
 
   const MachineFile& machine_;
@@ -295,7 +333,8 @@ class Controller {
   Clock clock_;
   Instant started_;
   std::string holder_;
-  std::uint64_t begun_ = 0, failed_ = 0;
+  std::uint64_t begun_ = 0;
+  std::map<std::string, std::uint64_t> outcomes_;  // as ViewInput::counters
   std::optional<std::pair<std::string, Instant>> git_error_;
   Reporter reporter_;
   std::shared_ptr<const View> view_;  // the last one shown: the next shares what did not change

@@ -118,6 +118,13 @@ TEST_F(Init, WhatItSaysToTypeMakesTheControllersNextCommit) {
   EXPECT_TRUE(reading.object) << *made;
 }
 
+TEST_F(Init, RefusesANameThatPathsInFilesCannotHold) {
+  for (const char* name : {"/my dir", "/a#b", "/a: b", "/a'b", "/a\\b"}) {
+    EXPECT_EQ(init(folder_ + name), 2) << name;
+    EXPECT_FALSE(std::filesystem::exists(folder_ + name)) << name;
+  }
+}
+
 TEST_F(Init, RefusesAFolderThatIsNotEmpty) {
   ASSERT_TRUE(create_file(folder_ + "/precious", "data"));
   EXPECT_EQ(init(folder_), 2);

@@ -260,12 +260,22 @@ TEST_F(RunTest, ADifferenceIsToldAndNothingIsTouched) {
   Child nowhere({NELSON_BINARY, "diff", "no-such-revision", "--config", config()}, shop);
   EXPECT_EQ(nowhere.code(), 2) << nowhere.said();
   EXPECT_NE(nowhere.said().find("no-such-revision"), std::string::npos) << nowhere.said();
+  Child misspelt({NELSON_BINARY, "diff", "--repository", "shpo", "--config", config()});
+  EXPECT_EQ(misspelt.code(), 2) << misspelt.said();
+  EXPECT_NE(misspelt.said().find("repositories/shpo.yml"), std::string::npos) << misspelt.said();
   EXPECT_EQ(snapshot(), before) << "something was written";
 
   std::ofstream(shop + "/.nelson.yml", std::ios::app) << "planz: [\n";
   Child broken({NELSON_BINARY, "diff", shop, "--config", config()});
   EXPECT_EQ(broken.code(), 2) << broken.said();
   EXPECT_NE(broken.said().find(".nelson.yml"), std::string::npos) << broken.said();
+}
+
+TEST_F(RunTest, WhatCouldNotBeWrittenIsNoSuccess) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full on this machine";
+  Child schema({"bash", "-c", std::string("'") + NELSON_BINARY + "' schema > /dev/full"});
+  EXPECT_EQ(schema.code(), 2) << schema.said();
+  EXPECT_NE(schema.said().find("standard output"), std::string::npos) << schema.said();
 }
 
 TEST_F(RunTest, WhatCannotBeBegunSaysWhy) {
