@@ -2,6 +2,7 @@
 
 usage: load.py URL RECORD REQUESTS_PER_SECOND
 """
+import http.client
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ def ask(url):
             return answer.status, answer.read().decode().strip()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace").strip()
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:  # HTTPException: an answer that ends too early
         return 0, str(error)
 
 

@@ -384,7 +384,10 @@ roll_back() {
 
 account() {
   local load answers
-  for load in "${loads[@]}"; do kill -TERM "$load" && wait "$load"; done
+  for load in "${loads[@]}"; do
+    kill -TERM "$load" || broken 'the requests ended by themselves'
+    wait "$load" || broken "the requests ended with exit status $?"
+  done
   answers=$(($(tell count "$temp/howdy.record" 0) + $(tell count "$temp/gateway.record" 0)))
   [ -z "$(tell failures "$temp/howdy.record")" ] || broken "requests to howdy failed: $(tell failures "$temp/howdy.record" | head -n 3)"
   [ -z "$(tell failures "$temp/gateway.record")" ] || broken "requests to gateway failed: $(tell failures "$temp/gateway.record" | head -n 3)"
