@@ -138,7 +138,7 @@ def attempt(program, build, flavour, pattern, folder, shard):
     if shard:
         environment.update(GTEST_SHARD_INDEX=str(int(shard) - 1), GTEST_TOTAL_SHARDS=str(SHARDS[program]))
     command = [f"{build}/{program}", f"--gtest_output=xml:{report}", f"--gtest_filter={pattern}", "--gtest_color=no"]
-    if flavour == "thread":  # libtsan of gcc 12 cannot map its shadow where addresses are widely randomized
+    if flavour == "thread":  # clang 14's ThreadSanitizer cannot map its shadow where addresses are widely randomized
         command = ["setarch", "-R"] + command
     limit = LIMIT.get(program, 180) * (SANITIZED_FACTOR if flavour in ("address", "thread") else 1)
     started, trouble = time.monotonic(), []

@@ -22,10 +22,10 @@ const std::set<std::string> kFolders = {"state", "gitsync", "reconcilers", "cont
 
 bool is_code(const Source& source) {
   static const std::set<std::string> kExtensions = {"cc", "h", "py"};
-  return kExtensions.contains(source.extension());
+  return kExtensions.contains(source.extension()) || (source.extension().empty() && source.text.starts_with("#!"));
 }
 
-TEST(House, TheTopLevelHoldsOnlyWhatTheCardNames) {
+TEST(House, TheTopLevelHoldsOnlyWhatBelongsThere) {
   const std::set<std::string> files = {"CMakeLists.txt", "README.md", "CHANGELOG.md", "LICENSE"};
   for (const auto& entry : fs::directory_iterator(NELSON_SOURCE)) {
     const std::string name = entry.path().filename().string();
@@ -166,9 +166,11 @@ TEST(House, EveryLibraryIncludedIsInstalledByTheOneList) {
   }
 }
 
-TEST(House, EveryProgramTheBuildFindsIsInstalledByTheOneList) {
+TEST(House, EveryProgramTheScriptsAndTestsRunIsInstalledByTheOneList) {
   const std::map<std::string, Package> packages = read_packages();
-  for (const char* name : {"g++", "cmake", "ninja-build", "pkg-config", "git", "haproxy", "openssh-server", "chromium"})
+  for (const char* name : {"g++", "cmake", "ninja-build", "pkg-config", "ccache", "git", "haproxy", "python3", "openssh-server",
+                           "openssl", "chromium", "prometheus", "clang-14", "clang-tidy-14", "clang-format-14", "nginx-light", "wrk",
+                           "strace"})
     EXPECT_TRUE(packages.contains(name)) << name;
 }
 

@@ -44,6 +44,7 @@ void tell(const std::vector<Story>& stories) {
   std::vector<const Story*> told;
   for (const Story& story : stories)
     if (only == nullptr || story.name.find(only) != std::string::npos) told.push_back(&story);
+  ASSERT_TRUE(only == nullptr || !told.empty() || stories.empty()) << "no story here is called " << only;
   yard.share_out(told.size(), [&](Lane& lane, std::size_t i) {
     const Story& story = *told[i];
     SCOPED_TRACE("NELSON_FAULTS_STORY='" + story.name + "' NELSON_SEED=" + std::to_string(seed()));

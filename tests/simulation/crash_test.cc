@@ -94,6 +94,7 @@ TEST_F(CrashEverywhere, OnceAndAgainInTheRecovery) {
   // The short form takes a part of the boundaries and of the pairs; 1 takes all of them.
   const std::uint64_t stride = number_from("NELSON_CRASH_PAIRS", 251), share = number_from("NELSON_CRASH_SHARE", 11);
   const std::uint64_t only = number_from("NELSON_CRASH_WORKLOAD", workloads().size());
+  ASSERT_LE(only, workloads().size()) << "NELSON_CRASH_WORKLOAD: there are " << workloads().size();
   // What is done within this many writes and commits after the restart counts as the recovery.
   constexpr std::uint64_t kRecovery = 6;
   const auto begun = std::clock();

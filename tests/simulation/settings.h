@@ -10,7 +10,7 @@ namespace nelson::simulation {
 /// A number from the environment, which makes the short form of a run a long one.
 inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   const char* value = std::getenv(variable);
-  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
+  return value == nullptr || *value == '\0' ? otherwise : std::strtoull(value, nullptr, 10);
 }
 
 /// The controller says nothing while it is simulated.

@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t kSeeds = 8;
 constexpr std::uint64_t kDays = 4;  // of each seed
 
-/// The figure is for this many days; a shorter run has to show its share of it.
+/// The figure aimed at is for this many days; a shorter run has to show its share of it.
 constexpr std::uint64_t kLeastHits = 100, kDaysForThem = 2000;
 
 void explain(std::uint64_t seed, const Scenario& scenario, const Violation& violation) {
