@@ -271,6 +271,35 @@ TEST_F(RunTest, ADifferenceIsToldAndNothingIsTouched) {
   EXPECT_NE(broken.said().find(".nelson.yml"), std::string::npos) << broken.said();
 }
 
+TEST_F(RunTest, LogsThatAreFollowedKeepTheirLinesWholeAndTheNextReleaseToo) {
+  {
+    Child controller({NELSON_BINARY, "run", "--config", config()});
+    ASSERT_TRUE(ready(address_in(controller.until("shows what it does")))) << controller.said();
+    controller.signal(SIGTERM);
+    ASSERT_EQ(controller.code(), 0) << controller.said();
+  }
+  const std::string logs = folder_ + "/n/local/logs/", first = logs + "hello--1-0-0--aaaaaaaa/",
+                    second = logs + "hello--1-0-1--bbbbbbbb/";
+  const auto write = [](const std::string& path, const std::string& text) {
+    fs::create_directories(fs::path(path).parent_path());
+    std::ofstream(path, std::ios::app) << text << std::flush;
+  };
+  write(first + "0.log", "begun\nha");
+  write(first + "1.log", "here\n");
+  Child follower({NELSON_BINARY, "logs", "hello", "-f", "--config", config()});
+  follower.until("here");
+  write(first + "0.log", "lf a");
+  for (const std::string mark : {"round one", "round two"}) {  // by the second, what was written before the first was read
+    write(first + "1.log", mark + "\n");
+    EXPECT_NE(follower.until(mark).find(mark), std::string::npos) << follower.said();
+  }
+  EXPECT_EQ(follower.said().find("half"), std::string::npos) << follower.said();
+  write(first + "0.log", " line\n");
+  EXPECT_NE(follower.until("half a line").find("aaaaaaaa[0]: half a line\n"), std::string::npos) << follower.said();
+  write(second + "0.log", "the next\n");
+  EXPECT_NE(follower.until("the next").find("bbbbbbbb[0]: the next\n"), std::string::npos) << follower.said();
+}
+
 TEST_F(RunTest, WhatCouldNotBeWrittenIsNoSuccess) {
   if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full on this machine";
   Child schema({"bash", "-c", std::string("'") + NELSON_BINARY + "' schema > /dev/full"});
