@@ -17,21 +17,27 @@ namespace fs = std::filesystem;
 
 std::string because() { return std::strerror(errno); }
 
+/// Of a file that may be read another time, or not before somebody changes it.
+Error unread(const std::string& path) {
+  const bool passes = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO;
+  return passes ? unavailable(path + ": " + because()) : invalid(path + ": " + because());
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   // Non-blocking, so that a pipe in a file's place cannot stop the reader.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.get() < 0) return invalid(path + ": " + because());
+  if (file.get() < 0) return unread(path);
   struct stat about {};
-  if (fstat(file.get(), &about) != 0) return invalid(path + ": " + because());
+  if (fstat(file.get(), &about) != 0) return unread(path);
   if (!S_ISREG(about.st_mode)) return invalid(path + ": not a regular file");
   std::string content;
   char block[65536];
   for (;;) {
     const ssize_t got = ::read(file.get(), block, sizeof block);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return invalid(path + ": " + because());
+    if (got < 0) return unread(path);
     if (got == 0) return content;
     if (content.size() + static_cast<std::size_t>(got) > max_bytes)
       return invalid(path + ": longer than " + std::to_string(max_bytes) + " bytes");

@@ -7,7 +7,8 @@
 
 namespace nelson {
 
-/// The whole of a regular file. kInvalid when it is not there, is no regular file, may not be read or is longer than `max_bytes`.
+/// The whole of a regular file. kInvalid when it is not there, is no regular file, may not be read or is longer than `max_bytes`;
+/// kUnavailable when it could not be read just now.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
 
 /// Makes the file with this content; kConflict when something is there already. The folder must exist.

@@ -14,9 +14,9 @@
 namespace nelson {
 
 // The systems of one domain, each behind one narrow interface. Every call may be repeated safely and from one thread at a time
-// per domain; different domains are called from different threads. Calls are bounded in time (10 s unless said otherwise) and never
-// throw. Each interface has a live implementation, a fake that simulates (fake/) and a wrapper that injects faults (faulty.h);
-// one set of contract tests runs on all.
+// per domain; different domains are called from different threads. Calls are bounded in time (seconds; a minute where
+// a tree is exported or a long configuration checked and loaded) and never throw. Each interface has a live implementation, a fake that
+// simulates (fake/) and a wrapper that injects faults (faulty.h); one set of contract tests runs on all.
 
 /// What is submitted to a scheduler for one stack.
 struct Submission {

@@ -16,7 +16,7 @@ Error unknown_part(const DomainSettings& settings, const std::string& part, cons
   return invalid("domains/" + settings.name + ".yml: `" + part + ": " + value + "` is not known; this version knows " + known);
 }
 
-/// HAProxy lives in a control group of the domain's own, so that the end of the controller's group is not its end.
+/// HAProxy lives in a control group beside those of the owner's stacks, so that the end of the controller's group is not its end.
 std::vector<int> doors_for_haproxy(const std::string& owner) {
   std::string missed;
   std::vector<int> doors;

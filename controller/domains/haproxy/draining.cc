@@ -29,21 +29,34 @@ bool has_place(const Table& table, const Place& place) {
 
 void Draining::note(const Table& before, const Table& after, Clock::time_point now) {
   const auto there = places_of(after);
+  for (const auto& [place, address] : there) {
+    ends_.erase({place, address});
+    ends_.erase({place, ""});
+  }
   for (const auto& place : places_of(before))
-    if (!there.contains(place)) ends_.try_emplace(place.first, now + limit_);
+    if (!there.contains(place)) ends_.try_emplace(place, now + limit_);
 }
 
 void Draining::note(const StatLine& line, const Table& table, Clock::time_point now) {
   const Place place{line.proxy, line.server};
-  if (!has_place(table, place)) ends_.try_emplace(place, now + limit_);
+  const auto known = ends_.lower_bound({place, ""});
+  if (known != ends_.end() && known->first.first == place) return;
+  if (!has_place(table, place)) ends_.emplace(std::pair(place, ""), now + limit_);
 }
 
 std::set<Place> Draining::take_overdue(Clock::time_point now) {
   std::set<Place> overdue;
-  for (const auto& [place, end] : ends_)
-    if (end <= now) overdue.insert(place);
-  for (const Place& place : overdue) ends_.erase(place);
+  std::erase_if(ends_, [&](const auto& item) {
+    if (item.second > now) return false;
+    overdue.insert(item.first.first);
+    return true;
+  });
   return overdue;
+}
+
+Duration reload_pause(std::int32_t reloads, Duration drain_limit) {
+  constexpr std::int32_t kQuick = 10;
+  return reloads < kQuick ? Duration{} : drain_limit / (kMostReloads - kQuick);
 }
 
 std::vector<std::string> shutdown_commands(const std::vector<SessionLine>& sessions, const std::set<Place>& places) {

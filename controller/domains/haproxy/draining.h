@@ -19,7 +19,8 @@ struct Place {
   auto operator<=>(const Place&) const = default;
 };
 
-/// Servers that left their routes, and until when their sessions may last. Such sessions live in old workers only.
+/// Servers that left their routes, and until when their sessions may last. Such sessions live in old workers only. One that comes back at its
+/// address stays: what it carries is in a route again.
 class Draining {
  public:
   using Clock = std::chrono::steady_clock;
@@ -36,8 +37,12 @@ class Draining {
 
  private:
   Duration limit_;
-  std::map<Place, Clock::time_point> ends_;
+  std::map<std::pair<Place, std::string>, Clock::time_point> ends_;  // by place and address; "" is one that is not known
 };
+
+/// How long to wait after a reload at the least, when an old worker has lived through `reloads` of them: HAProxy ends it at `kMostReloads`, and
+/// its connections may last for the drain limit.
+[[nodiscard]] Duration reload_pause(std::int32_t reloads, Duration drain_limit);
 
 /// The commands that end an old worker's sessions on these servers. A worker that was replaced refuses to end them by server.
 [[nodiscard]] std::vector<std::string> shutdown_commands(const std::vector<SessionLine>& sessions, const std::set<Place>& places);

@@ -91,7 +91,7 @@ class Haproxy final : public Balancer {
 
   Result<BalancerView> observe() override {
     const std::lock_guard guard(mutex_);
-    if (dirty()) flush();
+    if (dirty() && (!paced_ || Clock::now() - last_flush_ >= gather_)) flush();
     return look();
   }
 
@@ -249,26 +249,34 @@ class Haproxy final : public Balancer {
     last_flush_ = Clock::now();
     // With very many routes a reload takes its time; most of it is then left for other things.
     gather_ = std::max(kGather, 2 * (last_flush_ - begin));
+    const Clock::duration pause = reload_pause(most_reloads_, options_.drain_limit);
+    paced_ = pause > gather_;
+    if (paced_) gather_ = pause;
   }
 
   void flush_changed() {
     const std::set<TrafficKey> changed = std::exchange(changed_keys_, {});
     const Table before = in_force_.table;
     const Status whole = apply(std::exchange(forced_, false));
-    if (whole) return;
+    if (whole) return kept_.sweep(in_force_.digest, wanted_);
     if (changed.size() <= 1 || whole.error().kind != ErrorKind::kInvalid) {
       for (const TrafficKey& key : changed) give_up(key, before, whole.error());
       return;
     }
     const Table all = std::exchange(wanted_, before);
+    bool any = false;
     for (const TrafficKey& key : changed) {
       const auto found = all.find(key);
       if (found == all.end())
         wanted_.erase(key);
       else
         wanted_[key] = found->second;
-      if (const Status single = apply(false); !single) give_up(key, before, single.error());
+      const Status single = apply(false);
+      if (!single) give_up(key, before, single.error());
+      any = any || single.ok();
     }
+    // Not before: until it was tried, a new route's weights belong to nothing that is wanted.
+    if (any) kept_.sweep(in_force_.digest, wanted_);
   }
 
   /// Puts a route back to what it was before.
@@ -291,13 +299,13 @@ class Haproxy final : public Balancer {
     const bool in_force = running_ ? !forced && (*live)->digest == wanted.digest : wanted_.empty();
     if (!in_force) {
       if (Status saved = kept_.save({wanted_, wanted.digest}); !saved) return saved;
+      most_reloads_ = running_ ? (*live)->processes.most_reloads : 0;
       if (Status applied = server_.apply(wanted); !applied) return applied;
       draining_.note(in_force_.table, wanted_, Clock::now());
       running_ = true;
       altered_.clear();
     }
     in_force_ = {wanted_, wanted.digest};
-    kept_.sweep(in_force_.digest, wanted_);
     return {};
   }
 
@@ -459,8 +467,9 @@ class Haproxy final : public Balancer {
   }
 
   void flush_late() {
+    const bool seen_late = paced_;
     flush();
-    if (!failed_.empty() && options_.changed) options_.changed();
+    if ((seen_late || !failed_.empty()) && options_.changed) options_.changed();
   }
 
   void notice_death() {
@@ -489,6 +498,8 @@ class Haproxy final : public Balancer {
   bool ending_ = false;
   Clock::time_point last_flush_{};
   Clock::duration gather_ = kGather;
+  bool paced_ = false;             // gather_ is for the sake of old workers, so that no look may cut it short
+  std::int32_t most_reloads_ = 0;  // that an old worker had lived through at the last reload
   std::condition_variable wake_;
   std::thread watcher_;
 };

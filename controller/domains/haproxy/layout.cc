@@ -177,8 +177,8 @@ std::string global_part(const Table& table, const Global& global) {
                     // A machine with a low limit of open files serves fewer connections, rather than none.
                     "  no strict-limits\n"
                     "  hard-stop-after " +
-                    milliseconds(global.hard_stop) +
-                    "\n  mworker-max-reloads 50\n"
+                    milliseconds(global.hard_stop) + "\n  mworker-max-reloads " + std::to_string(kMostReloads) +
+                    "\n"
                     "  stats socket unix@admin.sock mode 600 level admin expose-fd listeners\n"
                     "  server-state-file health.state\n";
   if (!global.user.empty()) out += "  user " + global.user + "\n";

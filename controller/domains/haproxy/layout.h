@@ -23,6 +23,9 @@ struct Bound {
   }
 };
 
+/// A worker that was replaced ends, whatever it carries, at the reload that is this many after; so that there are never many of them.
+inline constexpr std::int32_t kMostReloads = 50;
+
 using Table = std::map<TrafficKey, Bound>;
 
 /// What the configuration needs to know besides the routes.

@@ -15,7 +15,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -106,6 +108,15 @@ bool is_zombie(pid_t pid) {
   return end == std::string::npos || end + 2 >= text->size() || (*text)[end + 2] == 'Z' || (*text)[end + 2] == 'X';
 }
 
+/// The real user; nothing when the process is gone.
+std::optional<uid_t> user_of(pid_t pid) {
+  constexpr std::string_view kField = "\nUid:\t";
+  const auto text = read_file("/proc/" + std::to_string(pid) + "/status", 1 << 16);
+  const std::size_t at = text ? text->find(kField) : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  return static_cast<uid_t>(std::strtoul(text->c_str() + at + kField.size(), nullptr, 10));
+}
+
 }  // namespace
 
 bool is_free_port(const std::string& host, std::uint16_t port) {
@@ -176,6 +187,7 @@ std::size_t Relatives::signal(int signal) const {
     const std::string name = command[0].substr(command[0].rfind('/') + 1);
     if (name != program_.substr(program_.rfind('/') + 1)) continue;
     if (std::find(command.begin(), command.end(), argument_) == command.end()) continue;
+    if (::geteuid() != 0 && user_of(pid) != ::geteuid()) continue;
     if (signal != 0) ::syscall(SYS_pidfd_send_signal, pinned.get(), signal, nullptr, 0);
     ++found;
   }

@@ -24,8 +24,8 @@ Result<Finished> run(const std::vector<std::string>& command, Duration limit);
 /// but /dev/null as 0 and the end of the file `log` as 1 and 2. It enters the control groups whose open `cgroup.procs` are `doors`.
 Status start_detached(const std::vector<std::string>& command, const std::string& log, const std::vector<int>& doors);
 
-/// Processes of this user whose command line has `program`'s name first and the word `argument` in it. Each is looked at when it is pinned, so
-/// that no number passes to a stranger before a signal.
+/// Processes of this user (for root: of anybody, since its workers are another's) whose command line has `program`'s name first and the word
+/// `argument` in it. Each is looked at when it is pinned, so that no number passes to a stranger before a signal.
 class Relatives {
  public:
   Relatives(std::string program, std::string argument) : program_(std::move(program)), argument_(std::move(argument)) {}

@@ -1,5 +1,6 @@
 #include "controller/domains/haproxy/readings.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace nelson::haproxy {
@@ -42,10 +43,11 @@ Processes read_processes(std::string_view text) {
     if (pid <= 0) continue;
     if (parts[1] == "master")
       found.master = pid;
-    else if (parts[1] == "worker" && old)
-      found.old_workers.push_back(pid);
-    else if (parts[1] == "worker")
+    else if (parts[1] == "worker" && !old)
       found.worker = pid;
+    if (parts[1] != "worker" || !old) continue;
+    found.old_workers.push_back(pid);
+    if (parts.size() > 2) found.most_reloads = std::max(found.most_reloads, number(parts[2]));
   }
   return found;
 }

@@ -17,6 +17,7 @@ struct Processes {
   pid_t master = 0;
   pid_t worker = 0;                // the one that takes new connections; 0 when there is none
   std::vector<pid_t> old_workers;  // still carry connections from before a reload
+  std::int32_t most_reloads = 0;   // that one of those has lived through
 };
 
 /// Reads `show proc`.

@@ -80,6 +80,9 @@ Status Server::validate(const Configuration& configuration) const {
   const auto checked = run({program_, "-c", "-C", folder_, "-f", path("haproxy.cfg.new")}, 30s);
   if (!checked) return checked.error();
   if (checked->status == 0) return {};
+  if (checked->status < 0)
+    return unavailable(path("haproxy.cfg.new") + ": HAProxy was ended, or took longer than 30 seconds, while it checked this" +
+                       " configuration; the earlier one stays in force");
   const std::string words = alert_lines(checked->output);
   return invalid(path("haproxy.cfg.new") + ": HAProxy refuses this configuration, the earlier one stays in force: " +
                  (words.empty() ? "exit status " + std::to_string(checked->status) : words));

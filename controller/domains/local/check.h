@@ -40,7 +40,6 @@ class Check {
   std::optional<Outcome> on_ready();
   /// Gives up at the deadline.
   Outcome on_deadline();
-  void cancel() { fd_.reset(); }
 
  private:
   Outcome end(bool passing, std::string detail);

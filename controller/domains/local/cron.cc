@@ -256,4 +256,30 @@ std::optional<Instant> next_after(const Cron& cron, Instant after, const TimeZon
   return std::nullopt;
 }
 
+Timetable::Timetable(Cron cron, TimeZone zone, Duration patience, Instant now)
+    : cron_(cron), zone_(std::move(zone)), patience_(patience) {
+  plan(now);
+}
+
+void Timetable::plan(Instant now) {
+  last_seen_ = now;
+  next_ = next_after(cron_, now, zone_);
+  // The clock was set back to just before a run that was made.
+  if (next_ && next_ == last_run_) next_ = next_after(cron_, *next_, zone_);
+}
+
+std::optional<Timetable::Due> Timetable::look(Instant now) {
+  // The clock was set back: what was the next run may be far away now.
+  if (now + seconds(5) < last_seen_) {
+    plan(now);
+    return std::nullopt;
+  }
+  last_seen_ = std::max(last_seen_, now);
+  if (!next_ || now < *next_) return std::nullopt;
+  const Due due{*next_, now - *next_ > patience_};
+  if (!due.missed) last_run_ = due.at;
+  plan(last_seen_);
+  return due;
+}
+
 }  // namespace nelson

@@ -47,4 +47,29 @@ class TimeZone {
 /// the first. Nothing when no date fits within eight years (30 February).
 [[nodiscard]] std::optional<Instant> next_after(const Cron& cron, Instant after, const TimeZone& place = {});
 
+/// When a job runs, for one who tells it the time again and again, by a clock that may be set.
+class Timetable {
+ public:
+  struct Due {
+    Instant at;
+    bool missed = false;  // nobody looked within the patience: the machine slept, or its clock was put forward
+  };
+
+  Timetable(Cron cron, TimeZone zone, Duration patience, Instant now);
+
+  /// The run that is due, once.
+  [[nodiscard]] std::optional<Due> look(Instant now);
+  [[nodiscard]] std::optional<Instant> next() const { return next_; }
+
+ private:
+  void plan(Instant now);
+
+  Cron cron_;
+  TimeZone zone_;
+  Duration patience_;
+  Instant last_seen_;
+  std::optional<Instant> next_;
+  std::optional<Instant> last_run_;
+};
+
 }  // namespace nelson

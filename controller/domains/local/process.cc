@@ -24,16 +24,6 @@ struct CloseDirectory {
 
 std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
 
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
 Error file_error(const std::string& path) { return unavailable(path + ": " + error_text(errno)); }
 
 }  // namespace
@@ -48,9 +38,9 @@ std::optional<ProcessStat> stat_of(pid_t pid) {
   stat.pid = pid;
   unsigned long long start = 0;
   const int fields =
-      std::sscanf(text->c_str() + name_end + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                  &stat.state, &stat.parent, &stat.group, &stat.session, &start);
-  if (fields != 5) return std::nullopt;
+      std::sscanf(text->c_str() + name_end + 1, " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                  &stat.state, &stat.parent, &stat.session, &start);
+  if (fields != 4) return std::nullopt;
   stat.start_time = start;
   return stat;
 }
@@ -98,24 +88,6 @@ std::optional<std::string> read_text(const std::string& path, std::size_t limit)
     text.append(buffer, static_cast<std::size_t>(n));
   }
   return text;
-}
-
-Status write_text(const std::string& path, std::string_view text, mode_t mode, bool durable) {
-  const std::string temporary = path + ".new";
-  {
-    const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-    if (!fd) return file_error(temporary);
-    if (::fchmod(fd.get(), mode) != 0 || !write_all(fd.get(), text) || (durable && ::fsync(fd.get()) != 0)) {
-      const Error error = file_error(temporary);
-      ::unlink(temporary.c_str());
-      return error;
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error(path);
-  if (!durable) return {};
-  const Descriptor folder(::open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) return file_error(path);
-  return {};
 }
 
 Status make_folder(const std::string& path, mode_t mode) {

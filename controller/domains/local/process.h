@@ -19,7 +19,6 @@ struct ProcessStat {
   pid_t pid = 0;
   char state = '?';  // 'Z' and 'X' are dead
   pid_t parent = 0;
-  pid_t group = 0;
   pid_t session = 0;
   std::uint64_t start_time = 0;  // clock ticks since boot: with `pid` it names one process of this boot
 
@@ -39,11 +38,8 @@ struct ProcessStat {
 /// to a stranger between the look and the signal. Returns whether the signal was sent.
 bool signal_if(pid_t pid, int signal, const std::function<bool(pid_t)>& is_ours);
 
-/// The text of a small file of /proc, /sys or ours; nothing when it cannot be read. At most `limit` bytes.
+/// The text of a small file of /proc, /sys or ours; nothing when it cannot be read; errno tells why. At most `limit` bytes.
 [[nodiscard]] std::optional<std::string> read_text(const std::string& path, std::size_t limit = 16 << 20);
-
-/// Replaces `path` whole or not at all; `durable` also survives the machine's loss of power.
-Status write_text(const std::string& path, std::string_view text, mode_t mode, bool durable);
 
 /// Makes `path` and what is missing above it, each with `mode` whatever the umask.
 Status make_folder(const std::string& path, mode_t mode);

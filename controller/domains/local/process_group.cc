@@ -215,14 +215,11 @@ std::vector<pid_t> StackGroups::members(const std::string& leaf) const {
   std::vector<pid_t> pids;
   const GroupHierarchy* hierarchy = tracker();
   if (hierarchy == nullptr) return pids;
-  const auto leaves = leaf.empty() ? folders_in(path(*hierarchy, "")) : std::vector<std::string>{leaf};
-  for (const std::string& each : leaves) {
-    for (const std::string& line : split(read_text(path(*hierarchy, each) + "/cgroup.procs").value_or(""), '\n')) {
-      pid_t pid = 0;
-      std::from_chars(line.data(), line.data() + line.size(), pid);
-      const auto stat = pid > 0 ? stat_of(pid) : std::nullopt;
-      if (stat && stat->alive()) pids.push_back(pid);
-    }
+  for (const std::string& line : split(read_text(path(*hierarchy, leaf) + "/cgroup.procs").value_or(""), '\n')) {
+    pid_t pid = 0;
+    std::from_chars(line.data(), line.data() + line.size(), pid);
+    const auto stat = pid > 0 ? stat_of(pid) : std::nullopt;
+    if (stat && stat->alive()) pids.push_back(pid);
   }
   return pids;
 }

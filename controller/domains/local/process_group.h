@@ -51,7 +51,7 @@ class StackGroups {
 
   /// Whether members() knows every process of a leaf.
   [[nodiscard]] bool tracks(const std::string& leaf) const;
-  /// Living processes in the leaf; "" is every leaf of the stack.
+  /// Living processes in the leaf.
   [[nodiscard]] std::vector<pid_t> members(const std::string& leaf) const;
   /// Whether `pid` is in the leaf now; "" is any leaf.
   [[nodiscard]] bool contains(pid_t pid, const std::string& leaf) const;

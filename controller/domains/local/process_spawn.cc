@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -74,6 +75,11 @@ void become(const InstancePlan& plan) {
   if (nothing > 2) ::close(nothing);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  // The controller raised its own for its many connections; a program that uses select() must not meet descriptors beyond it.
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = std::min<rlim_t>(files.rlim_cur, 1024);
+  ::setrlimit(RLIMIT_NOFILE, &files);
   ::umask(022);
   if ((plan.folder >= 0 ? ::fchdir(plan.folder) : ::chdir("/")) != 0) give_up(plan.report, Step::kFolder);
   become(plan);

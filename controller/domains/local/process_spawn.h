@@ -34,14 +34,15 @@ struct InstancePlan {
 };
 
 /// Forks and starts an instance in a session of its own, which dies with this process (the one thread that called), can gain no privilege, has
-/// no descriptor but 0 (/dev/null), 1 and 2. Returns its id, or -1 with errno. Only from a process with one thread.
+/// no descriptor but 0 (/dev/null), 1 and 2, and may open 1,024 files until it asks for more. Returns its id, or -1 with errno. Only from a
+/// process with one thread.
 pid_t spawn_instance(const InstancePlan& plan);
 
 /// What `report` said: "" nothing went wrong, else "cannot start ./x: No such file or directory".
 [[nodiscard]] std::string read_start_report(std::string_view bytes, const std::string& program);
 
-/// Forks and starts `program` with `arguments` so that nothing of this process is left on it: own session, no parent, no signal mask, no
-/// environment but PATH, no descriptor but `lock` as 3, `listener` as 4 and `errors` as 2. Safe in a process with threads.
+/// Forks and starts `program` with `arguments` so that nothing of this process is left on it but its limits: own session, no parent, no
+/// signal mask, no environment but PATH, no descriptor but `lock` as 3, `listener` as 4 and `errors` as 2. Safe in a process with threads.
 Status spawn_supervisor(const std::string& program, const std::vector<std::string>& arguments, int lock, int listener, int errors,
                         const std::vector<Descriptor>& doors);
 

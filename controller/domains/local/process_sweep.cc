@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "controller/domains/local/supervisor_ports.h"
@@ -38,8 +39,10 @@ bool is_remain(pid_t pid, const std::string& entry, const StackGroups& groups) {
   return stat && stat->alive() && (groups.contains_as_instance(pid) || (!entry.empty() && environment_has(pid, entry)));
 }
 
-std::vector<pid_t> remains_of(const std::string& entry, const StackGroups& groups) {
+/// Nothing when the processes cannot be listed, among which is at least this one.
+std::optional<std::vector<pid_t>> remains_of(const std::string& entry, const StackGroups& groups) {
   std::vector<pid_t> pids = all_processes();
+  if (pids.empty()) return std::nullopt;
   std::erase_if(pids, [&](pid_t pid) { return !is_remain(pid, entry, groups); });
   return pids;
 }
@@ -52,11 +55,15 @@ std::string mark_entry(const std::string& mark) { return mark.size() < 32 ? "" :
 std::size_t end_remains(const std::string& mark, const StackGroups& groups) {
   const std::string entry = mark_entry(mark);
   const auto pids = remains_of(entry, groups);
-  for (const pid_t pid : pids) signal_if(pid, SIGKILL, [&](pid_t each) { return is_remain(each, entry, groups); });
-  return pids.size();
+  if (!pids) return 1;
+  for (const pid_t pid : *pids) signal_if(pid, SIGKILL, [&](pid_t each) { return is_remain(each, entry, groups); });
+  return pids->size();
 }
 
-bool has_remains(const std::string& mark, const StackGroups& groups) { return !remains_of(mark_entry(mark), groups).empty(); }
+bool has_remains(const std::string& mark, const StackGroups& groups) {
+  const auto pids = remains_of(mark_entry(mark), groups);
+  return !pids || !pids->empty();
+}
 
 void remove_tree(const std::string& path) {
   struct stat info {};

@@ -163,6 +163,11 @@ class Shelf {
   File read(const std::string& name, const Stamp& stamp) const {
     File file{stamp, std::nullopt, "", round_};
     const auto text = read_file(path(name), kRecordBytes);
+    if (!text && text.error().kind == ErrorKind::kUnavailable) {
+      file.stamp = {};  // nobody's, so that the next look tries again
+      file.damage = text.error().message + ": this record cannot be read; what depends on it waits until it can";
+      return file;
+    }
     Result<Record> record = text ? from_file<Record>(*text) : Result<Record>(text.error());
     if (record && file_of(*record) != name) record = invalid("is the record of another: " + file_of(*record));
     if (record) {
@@ -185,7 +190,7 @@ class Shelf {
     if (!stamp) return conflict(path(name) + ": this record was removed by another hand; look again");
     if (*stamp != found->second.stamp) {
       File now = read(name, *stamp);
-      if (!now.record || now.record != found->second.record)
+      if (now.damage.empty() && now.record != found->second.record)
         return conflict(path(name) + ": another controller wrote this record; look again");
       found->second = std::move(now);
     }

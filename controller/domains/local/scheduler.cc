@@ -10,10 +10,12 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <map>
 #include <set>
 #include <thread>
 #include <utility>
 
+#include "controller/base/durable.h"
 #include "controller/domains/local/cron.h"
 #include "controller/domains/local/logs.h"
 #include "controller/domains/local/process_spawn.h"
@@ -35,8 +37,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kAnswerWait = milliseconds(2000);  // for one supervisor
 constexpr auto kObserveWait = seconds(6);         // for all of them; who is silent then is told from its state file
 constexpr auto kStartWait = seconds(8);
-constexpr auto kEndWait = seconds(3);                    // for a supervisor that is just ending to let go of its folder
-constexpr auto kForgetAfter = std::chrono::minutes(10);  // a folder whose supervisor died keeps ports and counters so long
+constexpr auto kEndWait = seconds(3);  // for a supervisor that is just ending to let go of its folder
 constexpr std::string_view kUnfinished = ".new-";
 
 struct CloseDirectory {
@@ -48,11 +49,18 @@ std::optional<std::vector<std::string>> names_in(const std::string& path) {
   const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
   if (!directory) return std::nullopt;
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(directory.get()))
+  errno = 0;
+  while (const dirent* entry = ::readdir(directory.get())) {
     if (entry->d_name != std::string_view(".") && entry->d_name != std::string_view("..")) names.emplace_back(entry->d_name);
+    errno = 0;
+  }
+  if (errno != 0) return std::nullopt;
   std::sort(names.begin(), names.end());
   return names;
 }
+
+/// Whether a look failed for want of something of this machine's, so that it says nothing of what was looked at.
+bool is_want(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
 void make_read_only(const std::string& path) {
   struct stat info {};
@@ -63,6 +71,13 @@ void make_read_only(const std::string& path) {
   } else {
     ::chmod(path.c_str(), (info.st_mode & 0100) != 0 ? 0555 : 0444);
   }
+}
+
+/// Has a tree survive the machine's loss of power, whole: what is found under its name later is used as it is.
+Status sync_tree(const std::string& path) {
+  const Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::syncfs(folder.get()) != 0) return unavailable(path + ": cannot be synced: " + error_text(errno));
+  return {};
 }
 
 /// This program's file; where that was replaced meanwhile, what still runs.
@@ -108,12 +123,21 @@ class LocalScheduler : public Scheduler {
   Status ensure_absent(const std::string& stack, std::uint32_t incarnation) override;
 
  private:
-  std::optional<Running> observe_stack(const std::string& stack, const LocalSubmission& submission, Clock::time_point until);
-  std::optional<Running> told_by_state(const std::string& stack, const LocalSubmission& submission, const std::string& why) const;
-  std::optional<Running> observe_dead(const std::string& stack, const LocalSubmission& submission);
+  struct Dead {
+    std::string mark;
+    Clock::time_point since;  // the first look that found nobody
+    bool clean = false;       // nothing of it lives
+  };
+  using Found = Result<std::optional<Running>>;
+
+  Found observe_stack(const std::string& stack, const LocalSubmission& submission, Clock::time_point until);
+  [[nodiscard]] Found told_by_state(const std::string& stack, const LocalSubmission& submission, const std::string& why) const;
+  Found observe_dead(const std::string& stack, const LocalSubmission& submission);
+  Dead& dead(const std::string& stack, const LocalSubmission& submission);
   bool swept(const std::string& stack, const LocalSubmission& submission, milliseconds within);
   void keep_watch(const std::string& stack, SupervisorClient client);
   void tidy(const std::vector<std::string>& stacks);
+  [[nodiscard]] std::optional<std::set<std::string>> used_trees(const std::vector<std::string>& folders) const;
 
   Status scale(SupervisorClient client, const Submission& submission, const std::string& digest);
   Status start(const Submission& submission, const LocalDocument& document, const std::string& digest);
@@ -125,8 +149,8 @@ class LocalScheduler : public Scheduler {
 
   LocalSchedulerOptions options_;
   LocalPaths paths_;
-  std::set<std::string> clean_;  // stack + mark of dead folders in which nothing is left
-  std::set<std::string> seen_;   // folders of the last observation
+  std::map<std::string, Dead> dead_;  // folders without a supervisor, by stack
+  std::set<std::string> seen_;        // folders of the last observation
   bool tidied_ = false;
   std::unique_ptr<SupervisorWatch> watch_;  // last: its thread ends first
 };
@@ -151,7 +175,7 @@ Status LocalScheduler::prepare() {
   }
   const std::string range =
       std::to_string(settings.instance_ports.first) + " " + std::to_string(settings.instance_ports.last) + "\n";
-  return write_text(paths_.ports() + kPortRangeFile, range, 0600, false);
+  return replace_file(paths_.ports() + kPortRangeFile, range, 0600, false);
 }
 
 Result<std::string> LocalScheduler::render(const Launch& launch, std::string_view guid) const {
@@ -183,47 +207,56 @@ Result<SchedulerView> LocalScheduler::observe() {
   const auto until = Clock::now() + kObserveWait;
   for (const std::string& name : *names) {
     if (name.starts_with('.')) continue;
+    errno = 0;
     const auto submission = parse_stack_name(name) ? read_submission(paths_.stack(name)) : std::nullopt;
+    if (!submission && is_want(errno)) return unavailable(paths_.stack(name) + kSubmissionFile + ": " + error_text(errno));
     if (!submission || submission->owner != options_.owner) {
       // Gone between the two looks is nobody's.
       if (::access(paths_.stack(name).c_str(), F_OK) == 0) view.foreign.push_back(name);
       continue;
     }
-    if (auto running = observe_stack(name, *submission, until)) view.stacks[name] = *std::move(running);
+    auto running = observe_stack(name, *submission, until);
+    if (!running) return running.error();
+    if (*running) view.stacks[name] = **std::move(running);
     if (::access(paths_.stack(name).c_str(), F_OK) == 0) present.push_back(name);
   }
+  std::erase_if(dead_, [&](const auto& item) { return !std::binary_search(present.begin(), present.end(), item.first); });
   if (!options_.read_only) tidy(present);
   return view;
 }
 
-std::optional<Running> LocalScheduler::observe_stack(const std::string& stack, const LocalSubmission& submission,
-                                                     Clock::time_point until) {
+LocalScheduler::Found LocalScheduler::observe_stack(const std::string& stack, const LocalSubmission& submission,
+                                                    Clock::time_point until) {
   const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
   auto client = SupervisorClient::open(paths_.stack(stack), std::clamp<milliseconds>(left, milliseconds(50), kAnswerWait));
   if (!client) return told_by_state(stack, submission, client.error().message);
   if (!*client) return observe_dead(stack, submission);
   auto running = (*client)->status();
   if (!running) return told_by_state(stack, submission, running.error().message);
+  dead_.erase(stack);
   keep_watch(stack, **std::move(client));
-  return *std::move(running);
+  return std::optional(*std::move(running));
 }
 
 /// What a supervisor that lives but is silent last wrote down.
-std::optional<Running> LocalScheduler::told_by_state(const std::string& stack, const LocalSubmission& submission,
-                                                     const std::string& why) const {
+LocalScheduler::Found LocalScheduler::told_by_state(const std::string& stack, const LocalSubmission& submission,
+                                                    const std::string& why) const {
   const auto state = read_state(paths_.stack(stack));
+  if (!state && is_want(errno)) return unavailable(paths_.stack(stack) + kStateFile + ": " + error_text(errno));
   Running running = state ? state->running : Running{};
   running.incarnation = submission.incarnation;
   running.document_digest = submission.document_digest;
   if (!state) running.count = submission.count;
   for (Instance& each : running.instances) each.detail = why + "; as last written down";
-  return running;
+  return std::optional(running);
 }
 
 /// Nobody listens in the stack's folder. Nothing of it may live on unseen, and what it already achieved is not forgotten.
-std::optional<Running> LocalScheduler::observe_dead(const std::string& stack, const LocalSubmission& submission) {
+LocalScheduler::Found LocalScheduler::observe_dead(const std::string& stack, const LocalSubmission& submission) {
   const std::string folder = paths_.stack(stack);
+  const auto unknown = [&folder] { return unavailable(folder + ": " + error_text(errno)); };
   const auto state = read_state(folder);
+  if (!state && is_want(errno)) return unknown();
   Running running = state ? state->running : Running{};
   running.incarnation = submission.incarnation;
   running.document_digest = submission.document_digest;
@@ -231,44 +264,48 @@ std::optional<Running> LocalScheduler::observe_dead(const std::string& stack, co
   running.child_running = false;
   const auto remaining = [&] {
     running.stopping = true;
-    return running;
+    return std::optional(running);
   };
   const StackGroups groups = groups_of(submission.owner, stack, submission.mark);
   const bool finished = running.last_run != JobResult::kNone && !running.stopping && state && !state->job.in_run;
   const auto text = finished ? read_text(folder + kDocumentFile) : std::nullopt;
+  if (finished && !text && is_want(errno)) return unknown();
   const auto document = text ? read_document(*text) : Result<LocalDocument>(invalid("no result"));
   const bool once_done = document && document->schedule == "once";
   if (options_.read_only) {
-    if (once_done) return running;
-    return has_remains(submission.mark, groups) ? std::optional(remaining()) : std::nullopt;
+    if (once_done) return std::optional(running);
+    return has_remains(submission.mark, groups) ? remaining() : std::nullopt;
   }
   const Descriptor lock = try_lock(folder);
-  if (!lock) return ::access(folder.c_str(), F_OK) == 0 ? std::optional(remaining()) : std::nullopt;  // just ending
+  if (!lock && is_want(errno)) return unknown();
+  if (!lock) return ::access(folder.c_str(), F_OK) == 0 ? remaining() : std::nullopt;  // just ending
   if (!swept(stack, submission, milliseconds(500))) return remaining();
-  if (once_done) return running;
-  struct stat info {};
-  const bool old = ::stat((folder + kSubmissionFile).c_str(), &info) != 0 ||
-                   std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(info.st_mtime) > kForgetAfter;
-  const bool aged = !state || ::stat((folder + kStateFile).c_str(), &info) != 0 ||
-                    std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(info.st_mtime) > kForgetAfter;
-  if (running.stopping || (old && aged)) {
+  if (once_done) return std::optional(running);
+  if (running.stopping || Clock::now() - dead(stack, submission).since > options_.forget_after) {
     remove_stack_folder(paths_, stack);
     StackGroups(groups).leave_and_remove();
   }
-  return std::nullopt;
+  return std::optional<Running>();
+}
+
+/// What is known of a folder that nobody supervises.
+LocalScheduler::Dead& LocalScheduler::dead(const std::string& stack, const LocalSubmission& submission) {
+  Dead& known = dead_.try_emplace(stack, Dead{submission.mark, Clock::now()}).first->second;
+  if (known.mark != submission.mark) known = {submission.mark, Clock::now()};
+  return known;
 }
 
 /// Ends what a dead supervisor left; whether nothing is left.
 bool LocalScheduler::swept(const std::string& stack, const LocalSubmission& submission, milliseconds within) {
-  if (clean_.contains(stack + submission.mark)) return true;
+  bool& clean = dead(stack, submission).clean;
+  if (clean) return true;
   const StackGroups groups = groups_of(submission.owner, stack, submission.mark);
   const auto until = Clock::now() + within;
   while (end_remains(submission.mark, groups) > 0) {
     if (Clock::now() > until) return false;
     std::this_thread::sleep_for(milliseconds(5));
   }
-  clean_.insert(stack + submission.mark);
-  return true;
+  return clean = true;
 }
 
 void LocalScheduler::keep_watch(const std::string& stack, SupervisorClient client) {
@@ -286,18 +323,28 @@ void LocalScheduler::tidy(const std::vector<std::string>& stacks) {
   remove_dropped_folders(paths_);
   release_orphan_ports(paths_);
   drop_old_logs(paths_.folder);
+  const auto all = names_in(paths_.stacks());
+  if (!all) return;
+  if (const auto used = used_trees(*all)) {
+    for (const std::string& tree : names_in(paths_.trees()).value_or(std::vector<std::string>{}))
+      if (!used->contains(tree)) remove_tree(paths_.trees() + "/" + tree);
+  }
+  for (const std::string& name : *all)
+    if (name.starts_with(kUnfinished)) remove_tree(paths_.stacks() + "/" + name);
+}
+
+/// Another owner's too, whose trees stand beside ours. Nothing when one folder does not tell what it uses: then each tree may be in use.
+std::optional<std::set<std::string>> LocalScheduler::used_trees(const std::vector<std::string>& folders) const {
   std::set<std::string> used;
-  // Another owner's stacks too: their trees stand beside ours.
-  const auto all = names_in(paths_.stacks()).value_or(std::vector<std::string>{});
-  for (const std::string& stack : all) {
+  for (const std::string& stack : folders) {
+    if (!parse_stack_name(stack)) continue;
     const auto text = read_text(paths_.stack(stack) + kDocumentFile);
-    const auto document = text ? read_document(*text) : Result<LocalDocument>(invalid("gone"));
+    const auto document = text ? read_document(*text) : Result<LocalDocument>(invalid("cannot be read"));
+    const bool gone = !document && ::access(paths_.stack(stack).c_str(), F_OK) != 0 && errno == ENOENT;
+    if (!document && !gone) return std::nullopt;
     if (document) used.insert(document->tree);
   }
-  for (const std::string& tree : names_in(paths_.trees()).value_or(std::vector<std::string>{}))
-    if (!used.contains(tree)) remove_tree(paths_.trees() + "/" + tree);
-  for (const std::string& name : all)
-    if (name.starts_with(kUnfinished)) remove_tree(paths_.stacks() + "/" + name);
+  return used;
 }
 
 Status LocalScheduler::ensure_present(const Submission& submission) {
@@ -355,14 +402,15 @@ Status LocalScheduler::start(const Submission& submission, const LocalDocument& 
   const std::string folder = paths_.stack(submission.stack);
   if (lock) {
     const auto former = read_submission(folder);
+    if (!former && is_want(errno)) return unavailable(folder + kSubmissionFile + ": " + error_text(errno));
     if (!former) return unavailable(folder + kSubmissionFile + " cannot be read; look what it is, then remove the folder");
     if (former->owner != options_.owner) return conflict(submission.stack + " belongs to " + former->owner);
     const auto state = read_state(folder);
     if (state && state->running.stopping) return conflict(submission.stack + " is being stopped");
     if (former->incarnation == wanted.incarnation && former->document_digest == digest) {
       wanted.mark = former->mark;
-      if (Status written = write_text(folder + kSubmissionFile, to_text(wanted), 0600, false); !written) return written;
-      if (Status written = write_text(folder + kDocumentFile, submission.document, 0600, false); !written) return written;
+      if (Status written = replace_file(folder + kSubmissionFile, to_text(wanted), 0600); !written) return written;
+      if (Status written = replace_file(folder + kDocumentFile, submission.document, 0600, false); !written) return written;
       return spawn(submission.stack, wanted, std::move(lock));
     }
     if (!swept(submission.stack, *former, milliseconds(2000)))
@@ -383,10 +431,10 @@ Result<Descriptor> LocalScheduler::make_stack_folder(const std::string& stack, c
     return error;
   };
   if (Status made = make_folder(folder, 0700); !made) return made.error();
-  if (Status written = write_text(folder + kDocumentFile, document, 0600, false); !written) return undone(written.error());
-  if (Status written = write_text(folder + kSubmissionFile, to_text(submission), 0600, false); !written)
-    return undone(written.error());
-  if (Status written = write_text(folder + kLockFile, "", 0600, false); !written) return undone(written.error());
+  if (Status written = replace_file(folder + kDocumentFile, document, 0600, false); !written) return undone(written.error());
+  if (Status written = replace_file(folder + kLockFile, "", 0600, false); !written) return undone(written.error());
+  // Last, so that the folder is synced with all its names: without lock or submission nobody could repair it after a loss of power.
+  if (Status written = replace_file(folder + kSubmissionFile, to_text(submission), 0600); !written) return undone(written.error());
   Descriptor lock = try_lock(folder);
   if (!lock || std::rename(folder.c_str(), paths_.stack(stack).c_str()) != 0)
     return undone(unavailable(folder + ": " + error_text(errno)));
@@ -400,7 +448,7 @@ Status LocalScheduler::spawn(const std::string& stack, const LocalSubmission& su
   const Descriptor errors(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   auto listener = listen_in(folder);
   if (!listener) return listener.error();
-  clean_.erase(stack + submission.mark);
+  dead_.erase(stack);
   {
     StackGroups groups = groups_of(submission.owner, stack, submission.mark);
     std::string missed;
@@ -437,7 +485,11 @@ Status LocalScheduler::have_tree(const LocalDocument& document) {
     return written.error().with_context(document.stack + ": tree " + document.tree + " of " + document.repository);
   }
   make_read_only(unfinished);
-  if (std::rename(unfinished.c_str(), tree.c_str()) == 0) return {};
+  if (Status synced = sync_tree(unfinished); !synced) {
+    remove_tree(unfinished);
+    return synced;
+  }
+  if (std::rename(unfinished.c_str(), tree.c_str()) == 0) return sync_folder(paths_.trees());
   const int error = errno;
   remove_tree(unfinished);
   return error == EEXIST || error == ENOTEMPTY ? Status() : Status(unavailable(tree + ": " + error_text(error)));
@@ -473,6 +525,7 @@ Status LocalScheduler::ensure_absent(const std::string& stack, std::uint32_t inc
   if (!lock) return lock.error();
   if (!*lock) return {};
   const auto former = read_submission(folder);
+  if (!former && is_want(errno)) return unavailable(folder + kSubmissionFile + ": " + error_text(errno));
   if (!former || former->owner != options_.owner) return conflict(folder + " is not ours to remove");
   if (former->incarnation != incarnation)
     return conflict(stack + ": incarnation " + std::to_string(former->incarnation) + " is there, the end of " +

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@ struct LocalSchedulerOptions {
   std::function<Result<Endpoint>(const TrafficKey&, const Port&)> address_of;
   bool read_only = false;  // observe and render only: no folder made, no process started or ended, nothing swept
   std::string program;     // the nelson binary that `supervise` is asked of; "" is this one (/proc/self/exe)
+  /// A folder whose supervisor died keeps ports and counters so long, from the first look at it.
+  std::chrono::steady_clock::duration forget_after = std::chrono::minutes(10);
 };
 
 /// Runs stacks as supervised processes of this machine: one supervisor a stack (`nelson supervise`, see supervisor.h), which outlives

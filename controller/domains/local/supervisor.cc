@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 
+#include "controller/base/durable.h"
 #include "controller/domains/local/cron.h"
 #include "controller/domains/local/job.h"
 #include "controller/domains/local/process_sweep.h"
@@ -32,6 +33,7 @@ using std::chrono::seconds;
 
 constexpr int kUsage = 64;
 constexpr int kOtherLives = 75;
+constexpr auto kPatience = std::chrono::minutes(1);  // a run that is later was missed
 constexpr std::int32_t kMostInstances = 1000;
 constexpr auto kNever = Clock::time_point::max();
 
@@ -104,9 +106,10 @@ class Supervisor {
   void begin();
   void reconcile();
   SupervisedInstance& instance(std::int32_t index);
-  void tick_schedule(Clock::time_point now);
+  void tick_schedule();
+  [[nodiscard]] int schedule_rate() const { return std::max(stack_.document.rehearsal_rate.value_or(1), 1); }
   [[nodiscard]] Instant schedule_now() const;
-  void plan_next_run();
+  [[nodiscard]] bool all_gone() const;
   void end_stop(Clock::time_point now);
   [[nodiscard]] Clock::time_point deadline() const;
 
@@ -136,9 +139,8 @@ class Supervisor {
   JobResult saved_result_ = JobResult::kNone;
   std::optional<Cron> cron_;
   TimeZone zone_;
-  std::optional<Instant> next_run_;
+  std::optional<Timetable> timetable_;  // while periodic runs begin
   Instant schedule_base_{};
-  Instant last_seen_{};
 };
 
 Status Supervisor::prepare(int listener) {
@@ -192,7 +194,7 @@ Status Supervisor::listen(int listener) {
   }
   ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC);
   const SupervisorHello hello{kSupervisorProtocol, stack_.document.stack, stack_.submission.incarnation,
-                              stack_.submission.document_digest, ::getpid()};
+                              stack_.submission.document_digest};
   server_ = std::make_unique<ControlServer>(stack_.loop, std::move(socket), to_line(hello),
                                             [this](const SupervisorRequest& request) { return answer(request); });
   return {};
@@ -266,7 +268,7 @@ void Supervisor::begin_stop(Mode mode) {
   stack_.say(mode == Mode::kStopping ? "stop" : "leave: SIGTERM");
   mode_ = mode;
   dirty_ = true;
-  next_run_.reset();
+  timetable_.reset();
   for (auto each = instances_.rbegin(); each != instances_.rend(); ++each) each->second->unwant();
 }
 
@@ -297,7 +299,7 @@ void Supervisor::begin() {
   if (is_job()) {
     SupervisedInstance& only = instance(0);
     if (resume(job_, is_once())) only.want();
-    if (cron_) plan_next_run();
+    if (cron_) timetable_.emplace(*cron_, zone_, kPatience * schedule_rate(), schedule_now());
   }
   reconcile();
   former_.reset();
@@ -312,28 +314,19 @@ void Supervisor::reconcile() {
 
 Instant Supervisor::schedule_now() const {
   const Instant now = std::chrono::floor<Duration>(std::chrono::system_clock::now());
-  return schedule_base_ + (now - schedule_base_) * std::max(stack_.document.rehearsal_rate.value_or(1), 1);
+  return schedule_base_ + (now - schedule_base_) * schedule_rate();
 }
 
-void Supervisor::plan_next_run() {
-  last_seen_ = schedule_now();
-  next_run_ = next_after(*cron_, last_seen_, zone_);
-}
-
-void Supervisor::tick_schedule(Clock::time_point) {
-  if (!cron_ || mode_ != Mode::kRunning) return;
-  const Instant now = schedule_now();
-  // The clock was set back: what was the next run may be far away now.
-  if (now + seconds(5) < last_seen_) return plan_next_run();
-  last_seen_ = std::max(last_seen_, now);
-  if (!next_run_ || now < *next_run_) return;
-  const Instant due = *next_run_;
-  plan_next_run();
-  if (job_.in_run || !instance(0).gone())
-    return stack_.say("run of " + format_instant(due) + " skipped: the one before is still under way");
+void Supervisor::tick_schedule() {
+  if (!timetable_ || mode_ != Mode::kRunning) return;
+  const auto due = timetable_->look(schedule_now());
+  if (!due) return;
+  const std::string run = "run of " + format_instant(due->at);
+  if (due->missed) return stack_.say(run + " skipped: its time passed unseen");
+  if (job_.in_run || !instance(0).gone()) return stack_.say(run + " skipped: the one before is still under way");
   begin_run(job_);
   dirty_ = true;
-  stack_.say("run of " + format_instant(due));
+  stack_.say(run);
   instance(0).want();
 }
 
@@ -344,9 +337,12 @@ void Supervisor::sweep(Clock::time_point now) {
   look_again_ = now + milliseconds(20);
 }
 
+bool Supervisor::all_gone() const {
+  return std::all_of(instances_.begin(), instances_.end(), [](const auto& each) { return each.second->gone(); });
+}
+
 void Supervisor::end_stop(Clock::time_point now) {
-  const bool all_gone = std::all_of(instances_.begin(), instances_.end(), [](const auto& each) { return each.second->gone(); });
-  if (!all_gone || now < look_again_) return;
+  if (!all_gone() || now < look_again_) return;
   if (end_remains(stack_.submission.mark, stack_.groups) > 0) {
     look_again_ = now + milliseconds(20);
     return;
@@ -365,15 +361,16 @@ void Supervisor::tick(Clock::time_point now) {
       return true;
     });
   }
-  tick_schedule(now);
+  tick_schedule();
 }
 
 Clock::time_point Supervisor::deadline() const {
   Clock::time_point first = save_again_;
-  if (mode_ != Mode::kRunning) first = std::min(first, std::max(look_again_, Clock::now() + milliseconds(5)));
+  const bool sweeps = mode_ == Mode::kSweeping || (mode_ != Mode::kRunning && all_gone());
+  if (sweeps) first = std::min(first, std::max(look_again_, Clock::now() + milliseconds(5)));
   for (const auto& [index, each] : instances_) first = std::min(first, each->deadline());
-  if (next_run_) {
-    const auto left = (*next_run_ - schedule_now()) / std::max(stack_.document.rehearsal_rate.value_or(1), 1) + milliseconds(1);
+  if (timetable_ && timetable_->next()) {
+    const auto left = (*timetable_->next() - schedule_now()) / schedule_rate() + milliseconds(1);
     // Looked at now and then, because the wall clock may be set.
     first = std::min(first, Clock::now() + std::clamp<Duration>(left, milliseconds(1), seconds(10)));
   }
@@ -411,7 +408,7 @@ void Supervisor::save() {
   state.job = job_;
   // A result must not be forgotten: the job would run again.
   const bool durable = job_.last != saved_result_;
-  const Status saved = write_text(folder_ + kStateFile, to_text(state), 0600, durable);
+  const Status saved = replace_file(folder_ + kStateFile, to_text(state), 0600, durable);
   const std::string problem = saved ? "" : saved.error().message;
   if (problem != save_problem_) dirty_ = true;
   if (problem != save_problem_) stack_.say(saved ? "state saved again" : "state not saved: " + problem);

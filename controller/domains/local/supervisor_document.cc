@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <exception>
 
 #include "controller/base/json.h"
@@ -22,6 +23,7 @@ std::optional<T> parse_file(const std::string& path) {
   try {
     return json::read<T>(json::parse(*text));
   } catch (const std::exception&) {
+    errno = 0;
     return std::nullopt;
   }
 }

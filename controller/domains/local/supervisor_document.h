@@ -171,7 +171,7 @@ Result<LocalDocument> read_document(std::string_view text);
 [[nodiscard]] std::string to_text(const LocalSubmission& submission);
 [[nodiscard]] std::string to_text(const SupervisorState& state);
 
-/// Nothing there, or damaged: nothing.
+/// Nothing there, not to be read, or damaged: nothing; errno says why it could not be read, 0 that it is damaged.
 [[nodiscard]] std::optional<LocalSubmission> read_submission(const std::string& stack_folder);
 [[nodiscard]] std::optional<SupervisorState> read_state(const std::string& stack_folder);
 

@@ -26,7 +26,8 @@ constexpr auto kLongestPause = seconds(60);
 constexpr auto kLookAgain = milliseconds(10);  // at what is being ended, and twice as long after each look
 constexpr auto kLookAgainAtMost = milliseconds(160);
 constexpr auto kPatience = seconds(5);              // before a check that has not passed yet counts as failing
-constexpr auto kEagerInterval = milliseconds(200);  // between checks until the first one passes
+constexpr auto kEagerInterval = milliseconds(200);  // between checks until the first one passes,
+constexpr auto kEagerFor = seconds(60);             // for so long
 constexpr auto kShortestInterval = milliseconds(100);
 constexpr std::size_t kOutputAtOnce = 64 << 10;
 
@@ -360,7 +361,7 @@ void SupervisedInstance::begin_probes(Clock::time_point now) {
   end_probes();
   for (const HealthCheck& spec : stack_.document.checks) {
     for (std::size_t i = 0; i < ports_.size(); ++i)
-      if (stack_.document.ports[i].name == spec.port) probes_.push_back({Check(spec, ports_[i]), 0, now, std::nullopt, ""});
+      if (stack_.document.ports[i].name == spec.port) probes_.push_back({Check(spec, ports_[i]), 0, now, std::nullopt, false, ""});
   }
 }
 
@@ -390,12 +391,12 @@ void SupervisedInstance::tick_probe(Probe& probe, Clock::time_point now) {
 }
 
 void SupervisedInstance::take(Probe& probe, const Check::Outcome& outcome, Clock::time_point now) {
-  const bool passed_before = probe.passing.has_value();
+  probe.ever_passed = probe.ever_passed || outcome.passing;
   const Clock::duration interval = std::max<Clock::duration>(probe.check.spec().interval, kShortestInterval);
-  const bool eager = !outcome.passing && !passed_before && now - started_at_ < 2 * kPatience;
+  const bool eager = !probe.ever_passed && now - started_at_ < kEagerFor;
   probe.next = now + (eager ? std::min<Clock::duration>(interval, kEagerInterval) : interval);
   // Not up yet is not the same as sick.
-  if (outcome.passing || passed_before || now - started_at_ >= kPatience) {
+  if (outcome.passing || probe.passing.has_value() || now - started_at_ >= kPatience) {
     if (probe.passing != outcome.passing) {
       probe.passing = outcome.passing;
       probe.detail = outcome.passing ? "" : outcome.detail + ", since " + format_instant(std::chrono::floor<seconds>(wall_now()));
@@ -403,10 +404,10 @@ void SupervisedInstance::take(Probe& probe, const Check::Outcome& outcome, Clock
   } else {
     probe.detail = outcome.detail;
   }
-  judge(now);
+  judge();
 }
 
-void SupervisedInstance::judge(Clock::time_point now) {
+void SupervisedInstance::judge() {
   Health health = probes_.empty() ? Health::kUnknown : Health::kPassing;
   std::string detail;
   for (const Probe& probe : probes_) {
@@ -421,7 +422,6 @@ void SupervisedInstance::judge(Clock::time_point now) {
   health_ = health;
   health_detail_ = detail;
   stack_.changed();
-  (void)now;
 }
 
 void SupervisedInstance::tick(Clock::time_point now) {

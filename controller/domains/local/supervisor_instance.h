@@ -85,6 +85,7 @@ class SupervisedInstance {
     EventLoop::Ticket ticket = 0;
     Clock::time_point next;
     std::optional<bool> passing;
+    bool ever_passed = false;
     std::string detail;
   };
 
@@ -110,7 +111,7 @@ class SupervisedInstance {
   void tick_probe(Probe& probe, Clock::time_point now);
   void take(Probe& probe, const Check::Outcome& outcome, Clock::time_point now);
   void end_probes();
-  void judge(Clock::time_point now);
+  void judge();
 
   SupervisedStack& stack_;
   const std::int32_t index_;

@@ -90,8 +90,7 @@ std::string to_line(const SupervisorHello& hello) {
   return line_of(Json{{"nelson_supervisor", hello.protocol},
                       {"stack", hello.stack},
                       {"incarnation", hello.incarnation},
-                      {"document_digest", hello.document_digest},
-                      {"pid", hello.pid}});
+                      {"document_digest", hello.document_digest}});
 }
 
 std::string to_line(const SupervisorRequest& request) {
@@ -113,7 +112,6 @@ Result<SupervisorHello> read_hello(std::string_view line) {
     hello.stack = json.at("stack").get<std::string>();
     hello.incarnation = json::read<std::uint32_t>(json.at("incarnation"));
     hello.document_digest = json.at("document_digest").get<std::string>();
-    if (json.contains("pid")) hello.pid = json::read<std::int32_t>(json.at("pid"));
     return hello;
   });
 }
@@ -159,7 +157,8 @@ Result<Descriptor> listen_in(const std::string& stack_folder) {
 
 Result<std::optional<SupervisorClient>> SupervisorClient::open(const std::string& stack_folder, std::chrono::milliseconds timeout) {
   const Descriptor folder = open_folder(stack_folder);
-  if (!folder) return std::optional<SupervisorClient>();
+  if (!folder && (errno == ENOENT || errno == ENOTDIR)) return std::optional<SupervisorClient>();
+  if (!folder) return unavailable(stack_folder + ": " + error_text(errno));
   Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return unavailable("socket: " + error_text(errno));
   SupervisorClient client(std::move(fd), std::chrono::steady_clock::now() + timeout);

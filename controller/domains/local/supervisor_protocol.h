@@ -28,7 +28,6 @@ struct SupervisorHello {
   std::string stack;
   std::uint32_t incarnation = 0;
   std::string document_digest;
-  std::int32_t pid = 0;
 };
 
 struct SupervisorRequest {
@@ -53,7 +52,7 @@ Result<Descriptor> listen_in(const std::string& stack_folder);
 /// The scheduler's end. Every call ends within the timeout given to open().
 class SupervisorClient {
  public:
-  /// Nothing: nobody listens there. kUnavailable: somebody does, but says nothing sensible in time.
+  /// Nothing: nobody listens there. kUnavailable: somebody does, but says nothing sensible in time; or it could not be looked.
   static Result<std::optional<SupervisorClient>> open(const std::string& stack_folder, std::chrono::milliseconds timeout);
 
   [[nodiscard]] const SupervisorHello& hello() const { return hello_; }

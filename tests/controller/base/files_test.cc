@@ -33,6 +33,15 @@ TEST_F(Files, ReadsWhatWasMadeAndRefusesTheRest) {
   EXPECT_NE(read_file(folder_, 9).error().message.find("not a regular file"), std::string::npos);
   ASSERT_EQ(mkfifo((folder_ + "/pipe").c_str(), 0600), 0);
   EXPECT_FALSE(read_file(folder_ + "/pipe", 9)) << "and it does not wait for a writer";
+  EXPECT_EQ(read_file(folder_ + "/none", 9).error().kind, ErrorKind::kInvalid);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit no_more{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &no_more), 0);
+  const auto later = read_file(path, 5);
+  setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_FALSE(later);
+  EXPECT_EQ(later.error().kind, ErrorKind::kUnavailable);
 }
 
 TEST_F(Files, MakesFoldersAndTellsFreeOnes) {

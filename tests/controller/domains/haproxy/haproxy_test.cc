@@ -1,8 +1,11 @@
 #include "controller/domains/haproxy/haproxy.h"
 
+#include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "controller/domains/haproxy/process.h"
 #include "tests/controller/domains/haproxy/fixture.h"
@@ -224,6 +227,59 @@ TEST_F(Changes, AConfigurationThatHaproxyRefusesLeavesTheEarlierOneInForce) {
   EXPECT_EQ(ask(100)[kNew], 20);
   ASSERT_NO_FATAL_FAILURE(serve(at(70)));
   EXPECT_EQ(ask(100)[kNew], 70);
+}
+
+TEST_F(Changes, GatheredWithOneThatIsRefusedAreAllMade) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  const Route first = route({{kNewer, {&new_}, 100}}, true, "basket");
+  const Route wrong = route({{kNew, {&new_}, 100}}, true, "search");
+  const Route last = route({{"checkout--1-3-0--0000dddd", {&new_}, 100}}, true, "wishes");
+  for (const Route& each : {wrong, first, last}) static_cast<void>(balancer_->serve(each).ok());
+  EXPECT_EQ(values_in(look().routes), (std::vector{first, at(20), last}));
+}
+
+TEST_F(HaproxyTest, ACheckThatWasKilledSaysNothingOfTheConfiguration) {
+  HaproxyOptions dying = options();
+  dying.program = folder_.path() + "/dies";
+  std::ofstream(dying.program) << "#!/bin/sh\nkill -9 $$\n";
+  std::filesystem::permissions(dying.program, std::filesystem::perms::owner_all);
+  auto opened = open_haproxy(dying);
+  ASSERT_TRUE(opened.ok()) << opened.error().message;
+  Instance instance(kOld);
+  const Status served = (*opened)->serve(route({{kOld, {&instance}, 100}}));
+  ASSERT_FALSE(served.ok());
+  EXPECT_EQ(served.error().kind, ErrorKind::kUnavailable) << served.error().message;
+}
+
+TEST_F(Changes, AreMadeMoreSlowlyWhileAnOldWorkerHasSeenMany) {
+  ASSERT_NO_FATAL_FAILURE(serve(at(20)));
+  Client idle(address_);
+  ASSERT_TRUE(idle.get("/").has_value());
+  const auto reload = [this](int i) {
+    std::vector<Instance*> instances(static_cast<std::size_t>(i % 2 + 1), &old_);
+    return serve(route({{kOld, instances, 100}}));
+  };
+  for (int i = 0; processes().most_reloads < 12 && i < 30; ++i) {
+    ASSERT_NO_FATAL_FAILURE(reload(i));
+    look();
+  }
+  ASSERT_LT(processes().most_reloads, 30) << "each look was a reload";
+  ASSERT_TRUE(eventually([&] { return balancer_->observe() && changes_ > 0; })) << "what was waiting is told when it is done";
+  ASSERT_TRUE(idle.get("/").has_value()) << "its worker lives";
+}
+
+TEST(Relatives, AreOfThisUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can be another";
+  const std::string mark = std::to_string(100'000 + ::getpid());
+  ASSERT_TRUE(haproxy::start_detached({"/bin/sleep", mark}, "/dev/null", {}).ok());
+  const haproxy::Relatives relatives("sleep", mark);
+  EXPECT_TRUE(eventually([&] { return relatives.count() == 1; }));
+  ASSERT_EQ(::seteuid(65534), 0);
+  const std::size_t seen = relatives.count();
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_EQ(seen, 0u);
+  relatives.signal(SIGKILL);
+  EXPECT_TRUE(relatives.gone_within(10s));
 }
 
 TEST_F(Changes, ThatLeaveNoRouteStillLetTheLastAnswerArrive) {

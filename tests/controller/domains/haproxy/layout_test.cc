@@ -148,6 +148,7 @@ TEST(Readings, OfProcessesTellOldWorkersFromTheOneThatServes) {
   EXPECT_EQ(found.master, 28664);
   EXPECT_EQ(found.worker, 5136);
   EXPECT_EQ(found.old_workers, (std::vector<pid_t>{28667, 28668}));
+  EXPECT_EQ(found.most_reloads, 2);
 }
 
 TEST(Readings, OfNonsenseAreEmpty) {

@@ -104,5 +104,48 @@ TEST(Cron, EachRunIsLaterThanTheOneBefore) {
   }
 }
 
+Instant at(std::string_view text) { return *parse_instant(text); }
+
+TEST(Timetable, RunsThatAreMissedAreSkippedAndNoneIsMadeTwice) {
+  struct Look {
+    const char* now;
+    const char* due;  // "" is none
+    bool missed = false;
+  };
+  struct Case {
+    const char* name;
+    std::vector<Look> looks;
+  };
+  const std::vector<Case> cases{
+      {"on time, once a day",
+       {{"2026-03-10T01:59:59Z", ""},
+        {"2026-03-10T02:00:00Z", "2026-03-10T02:00:00Z"},
+        {"2026-03-10T02:00:01Z", ""},
+        {"2026-03-11T02:00:59Z", "2026-03-11T02:00:00Z"}}},
+      {"the machine slept",
+       {{"2026-03-10T09:00:00Z", "2026-03-10T02:00:00Z", true},
+        {"2026-03-10T09:00:01Z", ""},
+        {"2026-03-11T02:00:00Z", "2026-03-11T02:00:00Z"}}},
+      {"the clock is set back to just before a run that was made",
+       {{"2026-03-10T02:00:00Z", "2026-03-10T02:00:00Z"},
+        {"2026-03-10T01:59:50Z", ""},
+        {"2026-03-10T02:00:01Z", ""},
+        {"2026-03-11T02:00:00Z", "2026-03-11T02:00:00Z"}}},
+      {"the clock is set back to before a run that was missed",
+       {{"2026-03-10T09:00:00Z", "2026-03-10T02:00:00Z", true},
+        {"2026-03-10T01:30:00Z", ""},
+        {"2026-03-10T02:00:01Z", "2026-03-10T02:00:00Z"}}},
+  };
+  for (const Case& each : cases) {
+    Timetable table(*parse_cron("0 2 * * *"), {}, std::chrono::minutes(1), at("2026-03-10T01:00:00Z"));
+    for (const Look& look : each.looks) {
+      SCOPED_TRACE(std::string(each.name) + ", " + look.now);
+      const auto due = table.look(at(look.now));
+      EXPECT_EQ(due ? format_instant(due->at) : "", std::string(look.due).empty() ? "" : format_instant(at(look.due)));
+      EXPECT_EQ(due && due->missed, look.missed);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace nelson

@@ -74,6 +74,7 @@ if ($mode eq "serve") {
     sysread($client, my $request, 4096);
     my $status = 200;
     if (open(my $f, "<", "$ENV{WITNESS}/status")) { $status = <$f>; chomp $status; }
+    print "asked $status\n";
     sleep 30 if $status eq "silent";
     syswrite($client, "HTTP/1.1 $status Whatever\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
     close $client;

@@ -11,6 +11,7 @@
 
 #include <filesystem>
 
+#include "controller/base/durable.h"
 #include "controller/domains/local/check.h"
 #include "controller/domains/local/process_group.h"
 #include "controller/domains/local/process_spawn.h"
@@ -33,7 +34,7 @@ class Child {
       ::execvpe("sleep", arguments, environment);
       ::_exit(127);
     }
-    eventually([this] { return read_text("/proc/" + std::to_string(pid_) + "/comm").value_or("") == "sleep\n"; });
+    eventually([&] { return environment_has(pid_, variable); });
   }
   ~Child() {
     ::kill(pid_, SIGKILL);
@@ -80,6 +81,15 @@ TEST(Process, SweepingTakesTheMarkedAndNobodyElse) {
   EXPECT_TRUE(other.lives());
   EXPECT_TRUE(plain.lives());
   EXPECT_EQ(end_remains("", none), 0U) << "a damaged mark is nobody's";
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit no_look{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &no_look), 0);
+  const bool remains = has_remains(mark, none);
+  const std::size_t ended = end_remains(mark, none);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(remains);
+  EXPECT_EQ(ended, 1U);
 }
 
 /// One that ran without its lock and its socket could never be reached, and would hold the stack's folder for ever.
@@ -105,13 +115,13 @@ TEST(Process, ASupervisorThatCannotBeGivenItsDescriptorsIsNotStarted) {
 TEST(Process, FilesAreReplacedWhole) {
   std::string folder = (std::filesystem::temp_directory_path() / "nelson-process-XXXXXX").string();
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  ASSERT_TRUE(write_text(folder + "/file", "one", 0600, true));
-  ASSERT_TRUE(write_text(folder + "/file", "two", 0640, false));
+  ASSERT_TRUE(replace_file(folder + "/file", "one", 0600, true));
+  ASSERT_TRUE(replace_file(folder + "/file", "two", 0640, false));
   EXPECT_EQ(read_text(folder + "/file"), "two");
   EXPECT_EQ(read_text(folder + "/file", 2), "tw");
-  const Status refused = write_text(folder + "/nowhere/file", "x", 0600, false);
+  const Status refused = replace_file(folder + "/nowhere/file", "x", 0600, false);
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("/nowhere/file"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("/nowhere/.file.tmp"), std::string::npos);
   const Status in_the_way = make_folder(folder + "/file/below", 0700);
   EXPECT_FALSE(in_the_way);
   ASSERT_TRUE(make_folder(folder + "/a/b", 0700));

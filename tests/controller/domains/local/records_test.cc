@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -282,6 +283,28 @@ TEST_F(RecordsTest, AFullDiskIsSaidAndLeavesTheEarlierRecordWhole) {
     EXPECT_TRUE(memory.put(big).ok()) << "it does not go on by itself once there is space";
   }
   EXPECT_EQ(::umount2(disk.c_str(), MNT_DETACH), 0);
+}
+
+TEST_F(RecordsTest, ARecordThatCannotBeReadJustNowIsReadAtTheNextLook) {
+  const StackRecord record = record_of("basket");
+  ASSERT_TRUE(memory_->put(record));
+  memory_ = open();
+  // One descriptor is left: for the folder, not for what lies in it.
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  const rlimit few{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto view = memory_->observe();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(view) << view.error().message;
+  ASSERT_EQ(view->damaged.size(), 1u);
+  EXPECT_NE(view->damaged[0].find("cannot be read"), std::string::npos) << view->damaged[0];
+  EXPECT_EQ(view->damaged[0].find("move the file away"), std::string::npos) << "nothing is wrong with it: " << view->damaged[0];
+  EXPECT_TRUE(look().damaged.empty());
+  EXPECT_EQ(look().stacks.size(), 1u);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -189,7 +190,13 @@ TEST(LocalScheduler, AnInstanceHasItsPortsAndVariablesAndNothingElse) {
   launch.identity.spec.ports = {http_port(), {"admin-ui", 9000, Protocol::kHttp}};
   launch.bindings.push_back({"search-api", "dev", 2, {{"default", 80, Protocol::kHttp}}});
   launch.stack = stack_name(launch.identity);
-  ASSERT_TRUE(world.run(launch));
+  rlimit files{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  const rlimit raised{files.rlim_max, files.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &raised), 0);
+  const Status started = world.run(launch);
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  ASSERT_TRUE(started);
   ASSERT_TRUE(eventually([&] { return world.log(launch.stack).find("ids=") != std::string::npos; })) << world.log(launch.stack);
   const std::string log = "\n" + world.log(launch.stack);
   const auto running = world.running(launch.stack);
@@ -209,6 +216,9 @@ TEST(LocalScheduler, AnInstanceHasItsPortsAndVariablesAndNothingElse) {
   const pid_t pid = world.alive(launch.stack).at(0);
   const std::string status = read_text("/proc/" + std::to_string(pid) + "/status").value_or("");
   EXPECT_NE(status.find("NoNewPrivs:\t1"), std::string::npos);
+  const std::string limits = read_text("/proc/" + std::to_string(pid) + "/limits").value_or("");
+  EXPECT_NE(limits.find("Max open files            1024 "), std::string::npos)
+      << "the controller's own is not passed on: " << limits;
   if (::geteuid() == 0) {
     EXPECT_EQ(log.find("ids=0 "), std::string::npos) << "never as root";
     EXPECT_NE(status.find("CapEff:\t0000000000000000"), std::string::npos);
@@ -313,6 +323,52 @@ TEST(LocalScheduler, HttpHealthFlipsBothWays) {
   EXPECT_NE(detail_of(world, launch.stack).find("no answer within 500 milliseconds"), std::string::npos)
       << detail_of(world, launch.stack);
   EXPECT_EQ(world.ever(launch.stack), 2U) << "a failing check restarts nothing";
+}
+
+TEST(LocalScheduler, ChecksAreEagerUntilTheFirstThatPasses) {
+  LocalWorld world;
+  Launch launch = service(world, "slow-start");
+  launch.identity.spec.health_checks[0].interval = seconds(60);
+  launch.stack = stack_name(launch.identity);
+  world.write("status", "503\n");
+  ASSERT_TRUE(world.run(launch));
+  const auto health = [&] { return world.running(launch.stack)->instances.at(0).health; };
+  const auto asked = [&] {
+    const std::string log = world.log(launch.stack);
+    return std::count(log.begin(), log.end(), '\n');
+  };
+  ASSERT_TRUE(eventually([&] { return health() == Health::kFailing; }));
+  const auto before = asked();
+  EXPECT_TRUE(eventually([&] { return asked() >= before + 5; }, seconds(20))) << "failing is not the same as having passed";
+  world.write("status", "200\n");
+  EXPECT_TRUE(eventually([&] { return health() == Health::kPassing; }, seconds(20)));
+}
+
+/// How often a process went to sleep by itself; nothing when it is gone.
+std::optional<int> sleeps_of(pid_t pid) {
+  constexpr std::string_view kField = "\nvoluntary_ctxt_switches:";
+  const std::string status = read_text("/proc/" + std::to_string(pid) + "/status").value_or("");
+  const std::size_t at = status.find(kField);
+  return at == std::string::npos ? std::nullopt : std::optional(std::atoi(status.c_str() + at + kField.size()));
+}
+
+TEST(LocalScheduler, WaitingForTheGraceToPassCostsLittle) {
+  LocalWorld world;
+  world.settings.stop_grace = seconds(2);
+  const Launch launch = world.launch("waits", {"STUBBORN=1"});
+  ASSERT_TRUE(world.run(launch));
+  ASSERT_TRUE(world.wait_well(launch.stack, 1));
+  const pid_t supervisor = world.supervisor(launch.stack);
+  ASSERT_TRUE(world.scheduler().ensure_absent(launch.stack, 1));
+  const auto before = sleeps_of(supervisor);
+  ASSERT_TRUE(before);
+  int last = *before;
+  ASSERT_TRUE(eventually([&] {
+    const auto now = sleeps_of(supervisor);
+    last = now.value_or(last);
+    return !now;
+  }));
+  EXPECT_LT(last - *before, 200);
 }
 
 TEST(LocalScheduler, TcpHealthNeedsAListener) {
@@ -465,6 +521,20 @@ TEST(LocalScheduler, ATreeIsSharedReadOnlyAndGoesWithItsLastStack) {
   ASSERT_TRUE((*scheduler)->ensure_absent(two.stack, 1));
   ASSERT_TRUE(eventually([&] { return listed() == 0; }));
   EXPECT_NE(::access(tree.c_str(), F_OK), 0) << "nobody uses it any more";
+}
+
+TEST(LocalScheduler, NoTreeGoesWhileAFolderDoesNotTellWhichItUses) {
+  LocalWorld world;
+  const Launch launch = world.launch("newer");
+  ASSERT_TRUE(world.run(launch));
+  ASSERT_TRUE(world.wait_well(launch.stack, 1));
+  const std::string path = world.domain() + "/stacks/" + launch.stack + kDocumentFile;
+  const std::string document = read_text(path).value_or("");
+  ASSERT_TRUE(document.starts_with('{'));
+  std::ofstream(path) << "{\"of_a_later_version\": 1," << document.substr(1);
+  world.forget();
+  ASSERT_TRUE(world.running(launch.stack));
+  EXPECT_EQ(::access((world.domain() + "/trees/" + launch.identity.artifact.tree).c_str(), F_OK), 0);
 }
 
 TEST(LocalScheduler, ATreeThatCannotBeWrittenStartsNothing) {

@@ -3,16 +3,19 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <thread>
 
+#include "controller/base/durable.h"
 #include "controller/domains/local/process.h"
 #include "controller/domains/local/process_group.h"
 #include "controller/domains/local/supervisor_document.h"
@@ -180,7 +183,7 @@ TEST(Survival, AStateThatNamesAStrangerHarmsNoStranger) {
       process.pid = stranger.pid();
       process.start_time = stat->start_time;
     }
-    ASSERT_TRUE(write_text(folder + kStateFile, to_text(*state), 0600, false));
+    ASSERT_TRUE(replace_file(folder + kStateFile, to_text(*state), 0600, false));
     if (repaired) {
       ASSERT_TRUE(world.run(launch, 2));
       ASSERT_TRUE(world.wait_well(launch.stack, 2));
@@ -206,7 +209,7 @@ TEST(Survival, AStateOfAnotherBootIsNotBelieved) {
   EXPECT_EQ(state->boot, boot_id());
   state->boot = "00000000-0000-0000-0000-000000000000";
   state->processes.at(0).pid = stranger.pid();
-  ASSERT_TRUE(write_text(stack_folder(world, launch.stack) + kStateFile, to_text(*state), 0600, false));
+  ASSERT_TRUE(replace_file(stack_folder(world, launch.stack) + kStateFile, to_text(*state), 0600, false));
   world.forget();
   EXPECT_FALSE(world.running(launch.stack)) << "nothing runs";
   ASSERT_TRUE(world.run(launch, 2)) << "the record brings it back";
@@ -220,7 +223,7 @@ TEST(Survival, DamagedFilesAreNamedAndStartNothingTwice) {
   const Launch launch = world.launch("damaged");
   ASSERT_TRUE(world.run(launch));
   ASSERT_TRUE(world.wait_well(launch.stack, 1));
-  ASSERT_TRUE(write_text(stack_folder(world, launch.stack) + kStateFile, "{ not json", 0600, false));
+  ASSERT_TRUE(replace_file(stack_folder(world, launch.stack) + kStateFile, "{ not json", 0600, false));
   EXPECT_EQ(world.well(launch.stack), 1U) << "the supervisor itself is asked";
   ASSERT_EQ(::kill(world.alive(launch.stack).at(0), SIGKILL), 0);
   ASSERT_TRUE(eventually([&] { return read_state(stack_folder(world, launch.stack)).has_value(); }))
@@ -229,11 +232,11 @@ TEST(Survival, DamagedFilesAreNamedAndStartNothingTwice) {
   ASSERT_TRUE(world.signal_supervisor(launch.stack, SIGKILL));
   ASSERT_TRUE(eventually([&] { return world.alive(launch.stack).empty(); }));
   const std::string submission = read_text(stack_folder(world, launch.stack) + kSubmissionFile).value_or("");
-  ASSERT_TRUE(write_text(stack_folder(world, launch.stack) + kSubmissionFile, "{ not json", 0600, false));
+  ASSERT_TRUE(replace_file(stack_folder(world, launch.stack) + kSubmissionFile, "{ not json", 0600, false));
   const Status refused = world.run(launch);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("submission.json"), std::string::npos) << refused.error().message;
-  ASSERT_TRUE(write_text(stack_folder(world, launch.stack) + kSubmissionFile, submission, 0600, false));
+  ASSERT_TRUE(replace_file(stack_folder(world, launch.stack) + kSubmissionFile, submission, 0600, false));
 }
 
 TEST(Survival, ASilentSupervisorIsReportedAndHarmsNobodyElse) {
@@ -256,6 +259,54 @@ TEST(Survival, ASilentSupervisorIsReportedAndHarmsNobodyElse) {
   ASSERT_TRUE(world.signal_supervisor(silent.stack, SIGCONT));
   ASSERT_TRUE(eventually([&] { return world.run(silent, 2).ok(); }));
   EXPECT_TRUE(world.wait_well(silent.stack, 2));
+}
+
+TEST(Survival, AFolderThatCannotBeLookedIntoIsNotNobodys) {
+  LocalWorld world;
+  const Launch launch = world.launch("unseen");
+  ASSERT_TRUE(world.run(launch));
+  ASSERT_TRUE(world.wait_well(launch.stack, 1));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto client = SupervisorClient::open(stack_folder(world, launch.stack), seconds(5));
+  const bool submitted = read_submission(stack_folder(world, launch.stack)).has_value();
+  const int why = errno;
+  const Status ended = world.scheduler().ensure_absent(launch.stack, 1);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().kind, ErrorKind::kUnavailable);
+  EXPECT_FALSE(submitted);
+  EXPECT_EQ(why, EMFILE);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, ErrorKind::kUnavailable) << ended.error().message;
+  EXPECT_EQ(world.well(launch.stack), 1U);
+  ASSERT_TRUE(replace_file(stack_folder(world, launch.stack) + kSubmissionFile, "{ not json", 0600, false));
+  EXPECT_FALSE(read_submission(stack_folder(world, launch.stack)));
+  EXPECT_EQ(errno, 0) << "this one is damaged";
+}
+
+TEST(Survival, AFolderIsForgottenSomeTimeAfterTheFirstLookThatFindsNobody) {
+  LocalWorld world;
+  const Launch launch = world.launch("quiet");
+  ASSERT_TRUE(world.run(launch));
+  ASSERT_TRUE(world.wait_well(launch.stack, 1));
+  ASSERT_TRUE(world.signal_supervisor(launch.stack, SIGKILL));
+  ASSERT_TRUE(eventually([&] { return world.alive(launch.stack).empty(); }));
+  const std::string folder = stack_folder(world, launch.stack);
+  const auto long_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(5);
+  for (const char* file : {kStateFile, kSubmissionFile}) std::filesystem::last_write_time(folder + file, long_ago);
+  world.forget();
+  EXPECT_FALSE(world.running(launch.stack));
+  EXPECT_TRUE(std::filesystem::exists(folder)) << "nothing had changed for long; it may have died just now";
+  EXPECT_TRUE(std::filesystem::exists(world.domain() + "/trees/" + launch.identity.artifact.tree));
+  auto options = world.options();
+  options.forget_after = seconds(-1);
+  const auto later = open_local_scheduler(options);
+  ASSERT_TRUE(later);
+  ASSERT_TRUE((*later)->observe());
+  EXPECT_FALSE(std::filesystem::exists(folder));
 }
 
 TEST(Survival, TwoSupervisorsOfOneStackCannotBe) {
@@ -360,7 +411,7 @@ TEST(Survival, AFullDiskIsNamedAndStopsNothingThatRuns) {
   disk.fill();
   const Status refused = world.run(world.launch("another"));
   ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("No space left on device"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find("no space left on its file system"), std::string::npos) << refused.error().message;
   EXPECT_NE(refused.error().message.find(world.domain()), std::string::npos) << refused.error().message;
   EXPECT_EQ(world.well(launch.stack), 1U);
   ASSERT_EQ(::kill(world.alive(launch.stack).at(0), SIGKILL), 0);
