@@ -132,9 +132,13 @@ std::string comparable_url(const std::string& url) {
   } else if (const std::size_t scheme = url.find("://"); scheme != std::string::npos) {
     text = url.substr(scheme + 3);
     if (const std::size_t at = text.find('@'); at < text.find('/')) text.erase(0, at + 1);
+    const std::string port = url.starts_with("https") ? ":443" : ":22";
+    if (const std::size_t slash = text.find('/'); slash != std::string::npos && text.substr(0, slash).ends_with(port))
+      text.erase(slash - port.size(), port.size());
   } else {
     if (const std::size_t at = text.find('@'); at < text.find(':')) text.erase(0, at + 1);
-    if (const std::size_t colon = text.find(':'); colon != std::string::npos) text.replace(colon, 1, "/");
+    if (const std::size_t colon = text.find(':'); colon != std::string::npos)
+      text.replace(colon, text.find_first_not_of('/', colon + 1) - colon, "/");
   }
   while (text.ends_with('/')) text.pop_back();
   if (text.ends_with("/.git")) text.resize(text.size() - 5);

@@ -42,22 +42,22 @@ std::uint64_t resident_bytes(pid_t pid) {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-Failure endless_list() {
-  return failure(ErrorKind::kUnavailable, "EndlessReferences", "the host lists refs without end",
-                 "nelson takes at most 10,000 refs; delete some, or check the host");
-}
-
-/// What a death tells, by what the child was doing.
+/// What a death tells, by what the child was doing. One that met its memory's bound ends by itself with a status; a crash or a kill says
+/// nothing of the repository.
 Failure death(int status, Phase phase) {
-  const bool limits = WIFSIGNALED(status) || WEXITSTATUS(status) != 0;
-  if (limits && phase == Phase::kListing) return endless_list();
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
     return failure(ErrorKind::kInvalid, "RepositoryTooBig", "the repository needs more than 30 s of processor time to be read",
                    "keep manifests in a smaller repository");
-  if (limits)
-    return failure(ErrorKind::kInvalid, "RepositoryTooBig", "the repository could not be read within 256 MiB of memory",
-                   "keep manifests in a smaller repository, or check what its host sends");
-  return failure(ErrorKind::kUnavailable, "GitChild", "the Git child ended by itself", "nelson starts another");
+  if (WIFSIGNALED(status))
+    return failure(ErrorKind::kUnavailable, "GitChild",
+                   "the Git child was ended by signal " + std::to_string(WTERMSIG(status)) +
+                       (WTERMSIG(status) == SIGKILL ? ", perhaps for want of memory in this machine" : ""),
+                   "nelson starts another");
+  if (WEXITSTATUS(status) == 0)
+    return failure(ErrorKind::kUnavailable, "GitChild", "the Git child ended by itself", "nelson starts another");
+  if (phase == Phase::kListing) return endless_list("the host");
+  return failure(ErrorKind::kInvalid, "RepositoryTooBig", "the repository could not be read within 256 MiB of memory",
+                 "keep manifests in a smaller repository, or check what its host sends");
 }
 
 }  // namespace
@@ -189,7 +189,7 @@ bool Child::exchange(std::uint8_t number, std::string payload, Frame& answer, Fa
       return give_up(failure(ErrorKind::kUnavailable, "GitTimeout",
                              listing ? "the host did not answer in time" : "the host did not finish sending in time",
                              "nelson asks again, more rarely"));
-    if (listing && resident_bytes(pid_) > resident + kMaximumListGrowth) return give_up(endless_list());
+    if (listing && resident_bytes(pid_) > resident + kMaximumListGrowth) return give_up(endless_list("the host"));
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_at - now) + std::chrono::milliseconds(1);
     const auto wait = listing ? std::min(left, kWatchInterval) : left;
     pollfd watch[2] = {{socket_, POLLIN, 0}, {stop_, POLLIN, 0}};

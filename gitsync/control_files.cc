@@ -476,6 +476,11 @@ void ControlFiles::put(std::string_view path, std::string_view commit, ControlOb
   if (auto* acknowledgement = std::get_if<AcknowledgementFile>(&object)) acknowledgements[name] = std::move(*acknowledgement);
 }
 
+void ControlFiles::put_unread(std::string_view path) {
+  const PathParts parts = parts_of(path);
+  if (parts.folder == "repositories") unread.emplace(parts.stem);
+}
+
 bool matches(std::string_view pattern, std::string_view name) {
   // The last star takes one character more whenever the rest does not fit: linear in practice, and never worse than the product.
   std::size_t p = 0, n = 0, star = std::string_view::npos, taken = 0;

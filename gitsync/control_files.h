@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -100,9 +101,13 @@ struct ControlFiles {
   std::map<std::string, NamespaceFile> namespaces;  // by root
   std::map<std::string, AcknowledgementFile> acknowledgements;
   std::map<std::string, std::string> files;  // path of each file above -> full id of the commit it was read at
+  std::set<std::string> unread;              // names of repositories whose file is there and reads at no revision
 
   /// Puts what read_control_file gave for `path` at `commit` in its place.
   void put(std::string_view path, std::string_view commit, ControlObject object);
+  /// Remembers that `path` is there and reads at no revision. Only a repository's absence would be taken for an intent: what lies in a
+  /// domain or namespace that nothing names is left alone anyway.
+  void put_unread(std::string_view path);
 };
 
 /// Whether `name` is one that a `*` pattern means ("basket-*", "*"); a `*` stands for any run of characters.

@@ -15,6 +15,7 @@ class ControlReader {
  public:
   ControlReader(Source& source, Parsed& parsed) : source_(source), parsed_(parsed) {}
 
+  /// Reads many with few questions.
   Reply<bool> prepare(const std::vector<Entry>& entries) {
     std::vector<Entry> rest;
     for (const Entry& entry : entries)
@@ -27,20 +28,31 @@ class ControlReader {
       if (!blobs) return blobs.failure();
       if (blobs->blobs.empty() || blobs->blobs.size() > request.ids.size())
         return failure(ErrorKind::kUnavailable, "GitChild", "the Git child gave no blobs");
-      for (const Blob& blob : blobs->blobs) {
-        const Entry& entry = rest[next++];
-        (void)parsed_.control.get(key(entry), [&] {
-          return blob.too_big ? ControlReading{std::nullopt, {file_too_big()}} : read_control_file(entry.path, blob.bytes);
-        });
-      }
+      for (const Blob& blob : blobs->blobs) parse(rest[next++], blob);
     }
     return true;
   }
 
-  std::shared_ptr<const ControlReading> find(const Entry& entry) const { return parsed_.control.find(key(entry)); }
+  /// Null for what is no regular file.
+  Reply<std::shared_ptr<const ControlReading>> read(const Entry& entry) {
+    if (!entry.regular) return std::shared_ptr<const ControlReading>();
+    if (auto known = parsed_.control.find(key(entry))) return known;
+    BlobsRequest request;
+    request.ids = {entry.id};
+    const Reply<Blobs> blobs = source_.ask(request);
+    if (!blobs) return blobs.failure();
+    if (blobs->blobs.size() != 1) return failure(ErrorKind::kUnavailable, "GitChild", "the Git child gave no blobs");
+    return parse(entry, blobs->blobs.front());
+  }
 
  private:
   static std::string key(const Entry& entry) { return entry.path + " " + entry.id; }
+
+  std::shared_ptr<const ControlReading> parse(const Entry& entry, const Blob& blob) {
+    return parsed_.control.get(key(entry), blob.bytes.size(), [&] {
+      return blob.too_big ? ControlReading{std::nullopt, {file_too_big()}} : read_control_file(entry.path, blob.bytes);
+    });
+  }
 
   Source& source_;
   Parsed& parsed_;
@@ -53,7 +65,7 @@ Problem in_control(Problem problem, const std::string& commit, const std::string
   return problem;
 }
 
-/// Puts the newest revision before `commit` that reads in force.
+/// Puts the newest revision before `commit` that reads in force; without one it is remembered that there is something unknown.
 Reply<bool> last_good(Source& source, ControlReader& reader, const std::string& path, const std::string& commit,
                       ControlFiles& files) {
   HistoryRequest request;
@@ -63,14 +75,29 @@ Reply<bool> last_good(Source& source, ControlReader& reader, const std::string& 
   if (!history) return history.failure();
   for (std::size_t i = 1; i < history->revisions.size(); ++i) {
     const Revision& revision = history->revisions[i];
-    if (revision.entries.size() != 1 || !revision.entries.front().regular) continue;
-    const Reply<bool> prepared = reader.prepare(revision.entries);
-    if (!prepared) return prepared.failure();
-    const auto reading = reader.find(revision.entries.front());
-    if (reading == nullptr || !reading->object) continue;
-    files.put(path, revision.commit, *reading->object);
+    if (revision.entries.size() != 1) continue;
+    const auto reading = reader.read(revision.entries.front());
+    if (!reading) return reading.failure();
+    if (*reading == nullptr || !(*reading)->object) continue;
+    files.put(path, revision.commit, *(*reading)->object);
     return true;
   }
+  files.put_unread(path);
+  return true;
+}
+
+/// Reads one file into `out`, at `out.commit` or its last good revision.
+Reply<bool> read_object(Source& source, ControlReader& reader, const Entry& entry, ControlRepositoryReading& out) {
+  const auto reading = reader.read(entry);
+  if (!reading) return reading.failure();
+  if (!entry.regular)
+    out.problems.push_back(in_control(
+        problem_at({}, "NotRegular", entry.path + " is not a regular file", "put the file itself there: links are not followed"),
+        out.commit, entry.path));
+  if (*reading == nullptr) return last_good(source, reader, entry.path, out.commit, out.files);
+  for (const Problem& problem : (*reading)->problems) out.problems.push_back(in_control(problem, out.commit, entry.path));
+  if (!(*reading)->object) return last_good(source, reader, entry.path, out.commit, out.files);
+  out.files.put(entry.path, out.commit, *(*reading)->object);
   return true;
 }
 
@@ -85,11 +112,11 @@ Reply<ControlRepositoryReading> read_control(Source& source, const std::string& 
   ++parsed.trees;
   Reply<Entries> entries = source.ask(request);
   if (!entries) return entries.failure();
+  // A file that is not listed would count as removed, and what it names as unwanted.
   if (entries->truncated)
-    out.problems.push_back(
-        in_control(problem_at({}, "RepositoryTooBig", "the control repository has more than 10,000 files; not all were read",
-                              "remove what is no control file"),
-                   commit, ""));
+    return failure(ErrorKind::kInvalid, "RepositoryTooBig",
+                   "the control repository has more than 10,000 files, so none of this commit was read",
+                   "remove what is no control file");
   std::vector<Entry> objects;
   for (const Entry& entry : entries->entries) {
     if (is_control_file(entry.path)) {
@@ -100,20 +127,8 @@ Reply<ControlRepositoryReading> read_control(Source& source, const std::string& 
   }
   ControlReader reader(source, parsed);
   if (const Reply<bool> prepared = reader.prepare(objects); !prepared) return prepared.failure();
-  for (const Entry& entry : objects) {
-    const auto reading = entry.regular ? reader.find(entry) : nullptr;
-    if (!entry.regular)
-      out.problems.push_back(in_control(
-          problem_at({}, "NotRegular", entry.path + " is not a regular file", "put the file itself there: links are not followed"),
-          commit, entry.path));
-    if (reading != nullptr)
-      for (const Problem& problem : reading->problems) out.problems.push_back(in_control(problem, commit, entry.path));
-    if (reading != nullptr && reading->object) {
-      out.files.put(entry.path, commit, *reading->object);
-    } else if (const Reply<bool> done = last_good(source, reader, entry.path, commit, out.files); !done) {
-      return done.failure();
-    }
-  }
+  for (const Entry& entry : objects)
+    if (const Reply<bool> done = read_object(source, reader, entry, out); !done) return done.failure();
   return out;
 }
 

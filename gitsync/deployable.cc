@@ -190,12 +190,12 @@ void read_output(Reading& in, const Node& node, Deployable& deployable) {
   deployable.tree = std::move(output.tree);
 }
 
-std::string folder_of(std::string_view file) {
+}  // namespace
+
+std::string folder_prefix(std::string_view file) {
   const std::size_t slash = file.rfind('/');
   return slash == std::string_view::npos ? std::string() : std::string(file.substr(0, slash + 1));
 }
-
-}  // namespace
 
 Status check_image(std::string_view image) {
   if (image.size() > kLongestImage)
@@ -252,11 +252,11 @@ bool is_for(const Deployable& deployable, std::string_view unit) {
 }
 
 std::string deployable_path(std::string_view manifest_file, std::string_view unit) {
-  return folder_of(manifest_file) + std::string(unit) + ".deployable.yml";
+  return folder_prefix(manifest_file) + std::string(unit) + ".deployable.yml";
 }
 
 std::string tree_path(std::string_view manifest_file, const Deployable& deployable) {
-  std::string path = folder_of(manifest_file) + deployable.tree.value_or("");
+  std::string path = folder_prefix(manifest_file) + deployable.tree.value_or("");
   if (path.ends_with('/')) path.pop_back();
   return path;
 }

@@ -39,6 +39,9 @@ struct DeployableReading {
 /// Whether this deployable is the one of `unit`: names are compared trimmed and without case (spec/manifest 10.2).
 [[nodiscard]] bool is_for(const Deployable& deployable, std::string_view unit);
 
+/// "shop/.nelson.yml" -> "shop/"; "" for a file of the root.
+[[nodiscard]] std::string folder_prefix(std::string_view file);
+
 /// "shop/.nelson.yml" and unit "basket" -> "shop/basket.deployable.yml".
 [[nodiscard]] std::string deployable_path(std::string_view manifest_file, std::string_view unit);
 

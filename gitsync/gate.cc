@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <string_view>
 
+#include "gitsync/characters.h"
 #include "gitsync/protocol.h"
 
 namespace nelson::git {
@@ -26,12 +26,6 @@ namespace {
 constexpr std::uint64_t kMaximumListBytes = kMaximumReferences * 1'200;
 
 Gate* g_gate = nullptr;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 struct Socket {
   git_stream parent;  // first: libgit2 knows the stream by it
@@ -136,12 +130,12 @@ std::pair<std::string, std::string> proxy_in(std::string_view url) {
     url = url.substr(0, colon);
   }
   if (url.starts_with('[') && url.ends_with(']')) url = url.substr(1, url.size() - 2);
-  return {lower(url), port};
+  return {lower_case(url), port};
 }
 
 }  // namespace
 
-Gate::Gate(std::string host, std::uint16_t port) : allowed_{{lower(host), std::to_string(port)}} {
+Gate::Gate(std::string host, std::uint16_t port) : allowed_{{lower_case(host), std::to_string(port)}} {
   for (const char* name : {"https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"})
     if (const char* value = std::getenv(name); value != nullptr && *value != '\0') allowed_.push_back(proxy_in(value));
   git_stream_registration registration{};
@@ -157,7 +151,7 @@ Gate::~Gate() {
 }
 
 bool Gate::allows(const std::string& host, const std::string& port) {
-  const std::pair<std::string, std::string> wanted{lower(host), port};
+  const std::pair<std::string, std::string> wanted{lower_case(host), port};
   if (std::find(allowed_.begin(), allowed_.end(), wanted) != allowed_.end()) return true;
   refused_ = host + ":" + port;
   return false;
@@ -165,7 +159,7 @@ bool Gate::allows(const std::string& host, const std::string& port) {
 
 bool Gate::allows_tunnel(const std::string& host_and_port) {
   const auto& [host, port] = allowed_.front();
-  const std::string wanted = lower(host_and_port);
+  const std::string wanted = lower_case(host_and_port);
   if (wanted == host + ":" + port || wanted == "[" + host + "]:" + port) return true;
   refused_ = host_and_port;
   return false;

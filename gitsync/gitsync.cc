@@ -60,7 +60,7 @@ struct Watched {
   std::string last_fetched;
   std::optional<Failure> trouble;
   int failures = 0;
-  bool in_flight = false, slow = false;
+  bool slow = false;
   bool again = false;  // asked for while a poll was under way, which may have missed what the asker knows of
   milliseconds patience{};
   Clock::time_point due{}, sent{};
@@ -135,8 +135,11 @@ class GitsyncImpl final : public Gitsync {
     watched.patience = std::min<milliseconds>(kPatience, options_.deadline / 4);
   }
 
+  /// A job that an edit of the repository's file has overtaken counts too: two must not work on one mirror.
+  [[nodiscard]] bool under_way(const Watched& watched) const { return busy_.contains(watched.mirror); }
+
   [[nodiscard]] Clock::time_point when(const Watched& watched) const {
-    return watched.in_flight ? Clock::now() + kUnderWay : watched.due;
+    return under_way(watched) ? Clock::now() + kUnderWay : watched.due;
   }
 
   /// The control repository's first answer is worth the whole deadline, for without it nothing is known; a disk of this machine is never
@@ -150,7 +153,7 @@ class GitsyncImpl final : public Gitsync {
   [[nodiscard]] Deadline wait_until() const {
     Deadline out{};
     const auto consider = [&](const Watched& watched) {
-      if (!watched.in_flight || watched.slow) return;
+      if (!under_way(watched) || watched.slow) return;
       const bool vital = &watched == &control_ && !watched.read;
       out = std::max(out, std::max(watched.sent, last_end_) + (vital ? options_.deadline : milliseconds(kWait)));
     };
@@ -161,15 +164,15 @@ class GitsyncImpl final : public Gitsync {
 
   void launch(bool all, Clock::time_point began) {
     const auto consider = [&](Watched& watched) {
-      watched.again = watched.again || (all && watched.in_flight);
-      if (!watched.in_flight && (all || (watched.due <= Clock::now() && watched.sent < began))) send(watched);
+      watched.again = watched.again || (all && under_way(watched));
+      if (!under_way(watched) && (all || (watched.due <= Clock::now() && watched.sent < began))) send(watched);
     };
     consider(control_);
     for (auto& [name, watched] : watched_) consider(watched);
   }
 
   void send(Watched& watched) {
-    watched.in_flight = true;
+    busy_.insert(watched.mirror);
     watched.sent = Clock::now();
     Target target{watched.file,      watched.mirror,
                   watched.host,      watched.generation,
@@ -178,6 +181,7 @@ class GitsyncImpl final : public Gitsync {
                   options_.deadline, watched.slow ? options_.deadline : patience(watched)};
     Finding skipped;
     skipped.name = watched.file.name;
+    skipped.mirror = watched.mirror;
     skipped.generation = watched.generation;
     skipped.last = true;
     skipped.failure = git::silent_host(target);
@@ -206,6 +210,7 @@ class GitsyncImpl final : public Gitsync {
       findings.swap(findings_);
     }
     for (Finding& finding : findings) {
+      if (finding.last) busy_.erase(finding.mirror);
       Watched* watched = find(finding.name);
       if (watched == nullptr || watched->generation != finding.generation) continue;
       absorb(*watched, finding);
@@ -231,7 +236,6 @@ class GitsyncImpl final : public Gitsync {
       return;
     }
     last_end_ = Clock::now();
-    watched.in_flight = false;
     if (options_.offline) {
       watched.due = Clock::time_point::max();
       return;
@@ -258,13 +262,15 @@ class GitsyncImpl final : public Gitsync {
     };
     const bool changed = watched.digest != finding.digest;
     watched.digest = finding.digest;
-    set(watched.fresh, true);
     if (changed || finding.rebuilt) {
       set(watched.branch_missing, finding.branch_missing);
       set(watched.empty, finding.empty);
       set(watched.ignored, finding.ignored);
       set(watched.rebuilt, finding.rebuilt);
     }
+    // A branch that the host does not list says nothing of the commit that the mirror still has.
+    const bool listed = !watched.empty && (watched.file.release == ReleaseBy::kTags || !watched.branch_missing);
+    if (listed) set(watched.fresh, true);
   }
 
   void failed(Watched& watched, Failure failure) {
@@ -313,10 +319,9 @@ class GitsyncImpl final : public Gitsync {
     if (same_reading && same_way) return;
     place(watched);
     watched.generation = ++generations_;
-    watched.in_flight = false;
-    watched.slow = false;
+    watched.slow = watched.slow && under_way(watched);  // else sync would wait for the job that is there
     watched.failures = 0;
-    watched.due = Clock::now();
+    watched.due = watched.sent = {};
     if (same_reading) return;
     // The earlier reading stays in force until the new one is there.
     watched.digest.clear();
@@ -463,6 +468,7 @@ class GitsyncImpl final : public Gitsync {
   Watched control_;
   git::ControlRepositoryReading control_reading_;
   std::map<std::string, Watched> watched_;
+  std::set<std::string> busy_;  // mirrors that a job works on
   std::uint64_t generations_ = 0;
   bool dirty_ = true;
   std::shared_ptr<const Desired> desired_;

@@ -5,7 +5,6 @@
 
 #include "gitsync/protocol.h"
 
-struct git_blob;
 struct git_commit;
 struct git_index;
 struct git_object;

@@ -4,8 +4,8 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "gitsync/characters.h"
 #include "state/model/digest.h"
 
 namespace nelson::git {
@@ -28,12 +28,6 @@ std::string encode64(std::string_view bytes) {
   const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
                                    reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   out.resize(static_cast<std::size_t>(size));
-  return out;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -90,7 +84,7 @@ bool names(std::string_view field, const std::string& name) {
     field.remove_prefix(std::min(comma + 1, field.size()));
     const bool negated = pattern.starts_with('!');
     if (negated) pattern.remove_prefix(1);
-    if (!wildcard(lower(pattern), name)) continue;
+    if (!wildcard(lower_case(pattern), name)) continue;
     if (negated) return false;
     found = true;
   }
@@ -99,7 +93,7 @@ bool names(std::string_view field, const std::string& name) {
 
 /// What entries call the host: its plain name on the standard port, `[host]:port` on another.
 std::string entry_name(std::string_view host, std::uint16_t port) {
-  return port == 22 ? lower(host) : "[" + lower(host) + "]:" + std::to_string(port);
+  return port == 22 ? lower_case(host) : "[" + lower_case(host) + "]:" + std::to_string(port);
 }
 
 std::string type_of(std::string_view key) {

@@ -2,6 +2,7 @@
 
 #include <git2.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "gitsync/control_files.h"
@@ -19,7 +20,10 @@ Reply<Listing> list_references(git_remote* remote, const PollRequest& request) {
   const git_remote_head** heads = nullptr;
   std::size_t count = 0;
   if (git_remote_ls(&heads, &count, remote) != 0) return failure(ErrorKind::kUnavailable, "GitTrouble", "");
-  if (count > kMaximumReferences)
+  // An annotated tag is listed a second time, with what it points at.
+  const auto peeled = std::count_if(heads, heads + count,
+                                    [](const git_remote_head* head) { return std::string_view(head->name).ends_with("^{}"); });
+  if (count - static_cast<std::size_t>(peeled) > kMaximumReferences)
     return failure(ErrorKind::kInvalid, "EndlessReferences", "the host lists more than 10,000 refs",
                    "delete branches and tags nobody needs");
   Listing out;

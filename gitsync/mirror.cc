@@ -23,7 +23,7 @@ namespace nelson::git {
 namespace {
 
 constexpr std::size_t kOpenRepositories = 32;
-constexpr std::size_t kMaximumRevisions = 200;  // distinct ones of one history
+constexpr std::size_t kMaximumHistoryEntries = 100'000;  // of all revisions of one answer
 
 Failure damaged(const std::string& what) {
   const std::string reason = last_error();
@@ -138,18 +138,37 @@ class TreeWalk {
   std::size_t visited_ = 0;
 };
 
-/// A tag's commit, through annotated tags (libgit2 bounds nothing here, so we do).
-std::optional<std::string> commit_of(git_repository* repository, const git_oid* target) {
+/// A ref's commit, through annotated tags (libgit2 bounds nothing here, so we do); "" when it names something else. What cannot be read
+/// is no answer: a tag that is left out would make an older one the highest.
+Reply<std::string> commit_of(git_repository* repository, const git_oid* target) {
   Handle<git_object> object;
-  if (git_object_lookup(object.out(), repository, target, GIT_OBJECT_ANY) != 0) return std::nullopt;
+  if (git_object_lookup(object.out(), repository, target, GIT_OBJECT_ANY) != 0)
+    return damaged("object " + to_text(target) + " of a ref cannot be read");
   for (int depth = 0; depth < 8 && git_object_type(object.get()) == GIT_OBJECT_TAG; ++depth) {
+    const git_oid* const tagged = git_tag_target_id(reinterpret_cast<git_tag*>(object.get()));
     Handle<git_object> next;
-    if (git_object_lookup(next.out(), repository, git_tag_target_id(reinterpret_cast<git_tag*>(object.get())), GIT_OBJECT_ANY) != 0)
-      return std::nullopt;
+    if (git_object_lookup(next.out(), repository, tagged, GIT_OBJECT_ANY) != 0)
+      return damaged("object " + to_text(tagged) + " of a tag cannot be read");
     object = std::move(next);
   }
-  if (git_object_type(object.get()) != GIT_OBJECT_COMMIT) return std::nullopt;
+  if (git_object_type(object.get()) != GIT_OBJECT_COMMIT) return std::string();
   return to_text(git_object_id(object.get()));
+}
+
+/// The folder at `path` ("a/b") below `root`; empty when there is none. Libgit2's own walk has one error for that and for lost objects.
+Reply<Handle<git_tree>> folder_at(git_repository* repository, const git_tree* root, std::string_view path) {
+  Handle<git_tree> tree;
+  for (const git_tree* inside = root; !path.empty(); inside = tree.get()) {
+    const std::string name(path.substr(0, path.find('/')));
+    path.remove_prefix(std::min(path.size(), name.size() + 1));
+    const git_tree_entry* entry = git_tree_entry_byname(inside, name.c_str());
+    if (entry == nullptr || !folder(entry)) return Handle<git_tree>();
+    Handle<git_tree> next;
+    if (git_tree_lookup(next.out(), repository, git_tree_entry_id(entry)) != 0)
+      return damaged("the folder " + name + " cannot be read");
+    tree = std::move(next);
+  }
+  return tree;
 }
 
 /// The entries of one folder that a manifest's reading depends on: the file itself and, with `siblings`, the deployables beside it.
@@ -293,6 +312,13 @@ Reply<std::string> tree_of_working_copy(git_repository* repository) {
   return to_text(&tree);
 }
 
+/// HEAD is written when a mirror is made and never again.
+Mirrors::Life life_of(const std::string& path) {
+  struct stat about {};
+  if (::stat((path + "/HEAD").c_str(), &about) != 0) return std::nullopt;
+  return std::tuple(about.st_dev, about.st_ino, about.st_ctim.tv_sec, about.st_ctim.tv_nsec);
+}
+
 }  // namespace
 
 Mirrors::Mirrors() = default;
@@ -300,9 +326,10 @@ Mirrors::~Mirrors() = default;
 
 Reply<git_repository*> Mirrors::open(const std::string& path) {
   if (const auto found = overlays_.find(path); found != overlays_.end()) return found->second.get();
+  // A mirror that was thrown away and made anew, perhaps by another child, must not be read through old descriptors.
+  const Life life = life_of(path);
   if (const auto found = open_.find(path); found != open_.end()) {
-    // A mirror that was thrown away and made anew, perhaps by another child, must not be read through old descriptors.
-    if (::access((path + "/HEAD").c_str(), F_OK) == 0) return found->second.get();
+    if (life && found->second.life == life) return found->second.repository.get();
     open_.erase(found);
   }
   if (open_.size() >= kOpenRepositories) open_.erase(open_.begin());
@@ -317,7 +344,7 @@ Reply<git_repository*> Mirrors::open(const std::string& path) {
   Handle<git_reference> head;
   if (git_reference_lookup(head.out(), repository.get(), "HEAD") != 0) return damaged("the mirror cannot be opened");
   git_repository* raw = repository.get();
-  open_[path] = std::move(repository);
+  open_[path] = {std::move(repository), life};
   return raw;
 }
 
@@ -328,8 +355,9 @@ Reply<References> references_of(git_repository* repository, const std::string& b
   Handle<git_reference> head;
   const int found = git_reference_lookup(head.out(), repository, ("refs/heads/" + branch).c_str());
   if (found == 0 && git_reference_type(head.get()) == GIT_REFERENCE_DIRECT) {
-    const std::optional<std::string> commit = commit_of(repository, git_reference_target(head.get()));
-    if (!commit) return damaged("the branch's commit cannot be read");
+    const Reply<std::string> commit = commit_of(repository, git_reference_target(head.get()));
+    if (!commit) return commit.failure();
+    if (commit->empty()) return damaged("the branch's commit cannot be read");
     out.head = *commit;
   } else if (found != GIT_ENOTFOUND && found != GIT_EINVALIDSPEC) {
     return damaged("the branch cannot be read");
@@ -341,8 +369,9 @@ Reply<References> references_of(git_repository* repository, const std::string& b
   while ((error = git_reference_next(&raw, tags.get())) == 0) {
     const Handle<git_reference> tag(raw);
     if (git_reference_type(raw) != GIT_REFERENCE_DIRECT) continue;
-    const std::optional<std::string> commit = commit_of(repository, git_reference_target(raw));
-    if (commit) out.tags.push_back({std::string(git_reference_name(raw)).substr(10), *commit});
+    const Reply<std::string> commit = commit_of(repository, git_reference_target(raw));
+    if (!commit) return commit.failure();
+    if (!commit->empty()) out.tags.push_back({std::string(git_reference_name(raw)).substr(10), *commit});
   }
   if (error != GIT_ITEROVER) return damaged("the tags cannot be read");
   std::sort(out.tags.begin(), out.tags.end(), [](const Tag& a, const Tag& b) { return a.name < b.name; });
@@ -406,9 +435,9 @@ Reply<Trees> Mirrors::answer(const TreesRequest& request) {
       out.ids.push_back(to_text(git_tree_id(root.get())));
       continue;
     }
-    Handle<git_tree_entry> entry;
-    const bool found = git_tree_entry_bypath(entry.out(), root.get(), path.c_str()) == 0 && folder(entry.get());
-    out.ids.push_back(found ? to_text(git_tree_entry_id(entry.get())) : "");
+    const Reply<Handle<git_tree>> tree = folder_at(*repository, root.get(), path);
+    if (!tree) return tree.failure();
+    out.ids.push_back(*tree ? to_text(git_tree_id(tree->get())) : "");
   }
   return out;
 }
@@ -424,28 +453,32 @@ Reply<History> Mirrors::answer(const HistoryRequest& request) {
   const std::string name = slash == std::string::npos ? request.path : request.path.substr(slash + 1);
 
   History out;
+  std::size_t entries_taken = 0;
   std::string last_folder;  // id of the folder's tree at the child, to skip what did not change it
-  for (std::uint32_t i = 0; i < kHistoryLength && out.revisions.size() < kMaximumRevisions; ++i) {
+  for (std::uint32_t i = 0; true; ++i) {
+    out.truncated = i == kHistoryLength || entries_taken > kMaximumHistoryEntries;
+    if (out.truncated) break;
     Handle<git_tree> tree;
     if (git_commit_tree(tree.out(), commit.get()) != 0)
       return damaged("the tree of " + to_text(git_commit_id(commit.get())) + " cannot be read");
     if (!directory.empty()) {
-      Handle<git_tree_entry> entry;
-      Handle<git_tree> inner;
-      if (git_tree_entry_bypath(entry.out(), tree.get(), directory.substr(0, directory.size() - 1).c_str()) == 0 &&
-          folder(entry.get()) && git_tree_lookup(inner.out(), *repository, git_tree_entry_id(entry.get())) != 0)
-        return damaged("the folder " + directory + " cannot be read");
-      tree = std::move(inner);
+      Reply<Handle<git_tree>> inner = folder_at(*repository, tree.get(), directory.substr(0, directory.size() - 1));
+      if (!inner) return inner.failure();
+      tree = std::move(*inner);
     }
     const std::string here = tree ? to_text(git_tree_id(tree.get())) : "none";
     if (here != last_folder) {
       std::vector<Entry> entries = tree ? entries_beside(tree.get(), directory, name, request.siblings) : std::vector<Entry>();
-      if (out.revisions.empty() || out.revisions.back().entries != entries)
+      if (out.revisions.empty() || out.revisions.back().entries != entries) {
+        entries_taken += entries.size();
         out.revisions.push_back({to_text(git_commit_id(commit.get())), std::move(entries)});
+      }
       last_folder = here;
     }
+    if (git_commit_parentcount(commit.get()) == 0) break;
     Handle<git_commit> parent;
-    if (git_commit_parentcount(commit.get()) == 0 || git_commit_parent(parent.out(), commit.get(), 0) != 0) break;
+    if (git_commit_parent(parent.out(), commit.get(), 0) != 0)
+      return damaged("the parent of " + to_text(git_commit_id(commit.get())) + " cannot be read");
     commit = std::move(parent);
   }
   return out;

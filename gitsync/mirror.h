@@ -1,7 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <tuple>
 
 #include "gitsync/handles.h"
 #include "gitsync/protocol.h"
@@ -29,8 +34,18 @@ class Mirrors {
   Reply<Truth> answer(const ExportRequest& request);
   Reply<OverlayAnswer> answer(const OverlayRequest& request);
 
+  /// Whether there are objects that would end with this process.
+  [[nodiscard]] bool has_overlays() const { return !overlays_.empty(); }
+
+  /// What differs between two mirrors of one path; nothing when there is none.
+  using Life = std::optional<std::tuple<dev_t, ino_t, std::int64_t, std::int64_t>>;
+
  private:
-  std::map<std::string, Handle<git_repository>> open_;
+  struct Opened {
+    Handle<git_repository> repository;
+    Life life;
+  };
+  std::map<std::string, Opened> open_;
   std::map<std::string, Handle<git_repository>> overlays_;  // hold objects that exist in this process only: never evicted
 };
 

@@ -37,6 +37,7 @@ void Poller::run(Child& child, const Target& target, const std::function<void(Fi
   const auto began = Clock::now();
   Finding finding;
   finding.name = target.file.name;
+  finding.mirror = target.mirror;
   finding.generation = target.generation;
   std::optional<References> known = target.first ? std::nullopt : std::optional(target.references);
   if (target.first) known = run_from_mirror(child, target, post);
@@ -54,6 +55,7 @@ std::optional<References> Poller::run_from_mirror(Child& child, const Target& ta
   Reply<References> references = source.ask(request);
   Finding finding;
   finding.name = target.file.name;
+  finding.mirror = target.mirror;
   finding.generation = target.generation;
   if (references && references->head.empty()) {
     if (!target.offline) return std::nullopt;
@@ -121,10 +123,7 @@ std::optional<Failure> Poller::poll_once(Child& child, const Target& target, con
   finding.digest = answer->digest;
   finding.rebuilt = answer->rebuilt;
   if (answer->unchanged) return std::nullopt;
-  if (answer->fetched) {
-    ++fetches_;
-    finding.fetched = true;
-  }
+  if (answer->fetched) ++fetches_;
   finding.branch_missing = answer->branch_missing;
   finding.empty = answer->empty;
   finding.ignored = answer->ignored;

@@ -31,11 +31,11 @@ struct Target {
 
 /// What a job found out. Several may come of one job; the last one ends it.
 struct Finding {
-  std::string name;
+  std::string name, mirror;
   std::uint64_t generation = 0;
   bool last = false;
   bool answered = false;  // the host did
-  bool fetched = false, rebuilt = false, branch_missing = false, empty = false;
+  bool rebuilt = false, branch_missing = false, empty = false;
   std::uint64_t ignored = 0;
   std::string digest;
   std::optional<Failure> failure;

@@ -64,6 +64,10 @@ struct Failure {
 [[nodiscard]] inline Failure failure(ErrorKind kind, std::string code, std::string message, std::string way_out = {}) {
   return {static_cast<std::uint64_t>(kind), std::move(code), std::move(message), std::move(way_out)};
 }
+[[nodiscard]] inline Failure endless_list(const std::string& host) {
+  return failure(ErrorKind::kUnavailable, "EndlessReferences", host + " lists refs without end",
+                 "nelson takes at most 10,000 refs; delete some, or check the host");
+}
 /// The code that says that the mirror's own files are damaged; who polls throws the mirror away and fetches anew.
 inline constexpr const char* kMirrorDamaged = "MirrorDamaged";
 
@@ -303,8 +307,12 @@ struct Revision {
 
 struct History {
   std::vector<Revision> revisions;  // newest first; of equal neighbours only the newest
+  bool truncated = false;           // it goes on beyond what was looked at
 
-  static void visit(auto& self, auto&& field) { field("revisions", self.revisions); }
+  static void visit(auto& self, auto&& field) {
+    field("revisions", self.revisions);
+    field("truncated", self.truncated);
+  }
 };
 
 /// The first-parent history of one file, and, with `siblings`, of the deployables beside it: at most kHistoryLength commits back.
@@ -402,6 +410,7 @@ void for_each_request(Function&& function) {
 enum class Phase : std::uint8_t {
   kNone,
   kListing,
+  kComparing,  // what the host listed, with what is here
   kFetching,
   kDone,  // the answer that follows is the child's last: it ends to start afresh
 };

@@ -13,13 +13,10 @@ namespace {
 
 constexpr const char* kManifestName = ".nelson.yml";
 constexpr std::size_t kTagsTried = 1'000;
+constexpr std::size_t kFilesKept = 2'000;      // of tags
+constexpr std::size_t kEntriesKept = 100'000;  // of all trees
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
-}
-
-std::string name_of_path(const std::string& path) { return path.substr(folder_of(path).size()); }
+std::string name_of_path(const std::string& path) { return path.substr(folder_prefix(path).size()); }
 
 bool is_error(const Problem& problem) { return !problem.warning; }
 
@@ -28,13 +25,21 @@ using Folders = std::map<std::string, std::vector<Entry>>;
 
 Folders by_folder(const std::vector<Entry>& entries) {
   Folders out;
-  for (const Entry& entry : entries) out[folder_of(entry.path)].push_back(entry);
+  for (const Entry& entry : entries) out[folder_prefix(entry.path)].push_back(entry);
   std::erase_if(out, [](const auto& folder) {
     return std::none_of(folder.second.begin(), folder.second.end(),
                         [](const Entry& e) { return name_of_path(e.path) == kManifestName; });
   });
   return out;
 }
+
+/// A tree's manifests: where they are, and who is declared by those that read.
+struct Snapshot {
+  Folders folders;
+  std::multimap<std::string, std::string> declared;  // unit -> folder
+  std::set<std::string> unread;                      // folders whose manifest does not read
+  std::size_t entries = 0;
+};
 
 const Entry* find(const std::vector<Entry>& entries, const std::string& path) {
   for (const Entry& entry : entries)
@@ -69,7 +74,7 @@ class Reader {
     RepositoryReading out = begin(head);
     Reply<Folders> folders = folders_of(head, out);
     if (!folders) return folders.failure();
-    bool known = folders->empty(), well = !truncated_;
+    bool known = folders->empty(), well = true;
     for (const auto& [folder, entries] : *folders) {
       Reply<FileReading> now = read_file(folder, entries, head, head, no_version);
       if (!now) return now.failure();
@@ -86,20 +91,18 @@ class Reader {
     RepositoryReading out = begin(references.head);
     Reply<Folders> folders = folders_of(references.head, out);
     if (!folders) return folders.failure();
-    bool known = folders->empty(), well = !truncated_;
-    const std::vector<Candidate> candidates = candidates_of(references.tags);
+    bool known = folders->empty(), well = true;
+    std::vector<Wanting> units;
     for (const auto& [folder, entries] : *folders) {
       Reply<std::shared_ptr<const Manifest>> manifest = declared(folder, entries, references.head, out, well);
       if (!manifest) return manifest.failure();
       if (*manifest == nullptr) continue;
       known = true;
-      for (const ManifestUnit& unit : (*manifest)->units) {
-        const Reply<bool> done = release_by_tag(unit.name, folder, candidates, out);
-        if (!done) return done.failure();
-        well = well && *done;
-      }
+      for (const ManifestUnit& unit : (*manifest)->units) units.push_back({unit.name, folder});
     }
-    finish(out, well, known);
+    const Reply<bool> highest = release_by_tags(std::move(units), candidates_of(references.tags), out);
+    if (!highest) return highest.failure();
+    finish(out, well && *highest, known);
     return out;
   }
 
@@ -117,7 +120,9 @@ class Reader {
       if (known == nullptr) return std::nullopt;
       return known->version;
     };
-    bool well = !truncated_;
+    // What a tag will make of a unit, its image's name says.
+    const bool needs_deployable = file_.release == ReleaseBy::kBranch || file_.image.empty();
+    bool well = true;
     for (const auto& [folder, entries] : *folders) {
       Reply<FileReading> now = read_file(folder, entries, tree, commit, version);
       if (!now) return now.failure();
@@ -127,6 +132,8 @@ class Reader {
         if (now->well()) out.releases.push_back(std::move(release));
       }
       well = well && now->well();
+      for (const std::string& unit : now->without_artifact)
+        if (needs_deployable && current_of(unit) == nullptr) out.problems.push_back(no_deployable(folder, unit, commit, false));
       for (const ReleaseReading& release : current.releases) {
         const bool missing =
             std::find(now->without_artifact.begin(), now->without_artifact.end(), release.unit) != now->without_artifact.end();
@@ -146,9 +153,20 @@ class Reader {
     std::string tag, commit;
   };
 
+  /// A unit whose tag is being looked for.
+  struct Wanting {
+    std::string unit, folder;
+    std::size_t tried = 0;
+    bool highest = true;  // no tag of it was there and did not read
+  };
+
   Reply<Folders> folders_of(const std::string& commit, RepositoryReading& out) {
-    Reply<Folders> folders = folders_at(commit);
-    if (folders && folders->empty()) {
+    Reply<Folders> folders = list_folders(commit);
+    if (!folders) return folders;
+    std::vector<Entry> all;
+    for (const auto& [folder, inside] : *folders) all.insert(all.end(), inside.begin(), inside.end());
+    if (const Reply<bool> prepared = prepare(all); !prepared) return prepared.failure();
+    if (folders->empty()) {
       Problem problem =
           problem_at({}, "NoManifest", "there is no .nelson.yml at this commit, so nothing of this repository is deployed",
                      "add one, or take repositories/" + file_.name + ".yml out of the control repository");
@@ -173,7 +191,7 @@ class Reader {
                                                "keep manifests in a smaller repository"),
                                     out.head, ""));
     if (!out.releases.empty()) known = true;
-    out.state = well ? RepositoryState::kCurrent : known ? RepositoryState::kLastGood : RepositoryState::kUnknown;
+    out.state = well && !truncated_ ? RepositoryState::kCurrent : known ? RepositoryState::kLastGood : RepositoryState::kUnknown;
   }
 
   Problem locate(Problem problem, const std::string& commit, const std::string& path) const {
@@ -194,7 +212,8 @@ class Reader {
     return locate(std::move(problem), commit, path);
   }
 
-  /// Fetches and parses what is not known yet of these entries, a bounded amount at a time.
+  /// Fetches and parses what is not known yet of these entries, a bounded amount at a time. What many others are parsed after may be
+  /// forgotten again.
   Reply<bool> prepare(const std::vector<Entry>& entries) {
     std::vector<std::string> ids;
     std::map<std::string, std::pair<bool, bool>> uses;  // id -> (as manifest, as deployable)
@@ -221,29 +240,65 @@ class Reader {
 
   void parse(const Blob& blob, bool manifest, bool deployable) {
     if (manifest)
-      (void)parsed_.manifests.get(blob.id, [&] {
+      (void)parsed_.manifests.get(blob.id, blob.bytes.size(), [&] {
         return blob.too_big ? ManifestReading{std::nullopt, {file_too_big()}} : read_manifest(blob.bytes);
       });
     if (deployable)
-      (void)parsed_.deployables.get(blob.id, [&] {
+      (void)parsed_.deployables.get(blob.id, blob.bytes.size(), [&] {
         return blob.too_big ? DeployableReading{std::nullopt, {file_too_big()}} : read_deployable(blob.bytes);
       });
   }
 
-  Reply<Folders> folders_at(const std::string& commit) {
-    if (const auto known = folders_.find(commit); known != folders_.end()) return known->second;
+  template <class T>
+  Reply<std::shared_ptr<const T>> parsed_of(ParsedOnce<T>& known, const Entry& entry) {
+    if (auto value = known.find(entry.id)) return value;
+    if (const Reply<bool> prepared = prepare({entry}); !prepared) return prepared.failure();
+    if (auto value = known.find(entry.id)) return value;
+    return failure(ErrorKind::kUnavailable, "GitChild", entry.path + " was not parsed");
+  }
+
+  Reply<Folders> list_folders(const std::string& commit) {
     EntriesRequest request;
     request.commit = commit;
     ++parsed_.trees;
     Reply<Entries> entries = source_.ask(request);
     if (!entries) return entries.failure();
     truncated_ = truncated_ || entries->truncated;
-    Folders folders = by_folder(entries->entries);
-    std::vector<Entry> all;
-    for (const auto& [folder, inside] : folders) all.insert(all.end(), inside.begin(), inside.end());
-    const Reply<bool> prepared = prepare(all);
-    if (!prepared) return prepared.failure();
-    return folders_[commit] = std::move(folders);
+    return by_folder(entries->entries);
+  }
+
+  /// The tree of a tag. The pointer is good until the next call.
+  Reply<const Snapshot*> snapshot_at(const std::string& commit) {
+    if (const auto known = snapshots_.find(commit); known != snapshots_.end()) return &known->second;
+    Reply<Folders> folders = list_folders(commit);
+    if (!folders) return folders.failure();
+    Snapshot out;
+    std::vector<Entry> manifests;
+    for (const auto& [folder, inside] : *folders) {
+      out.entries += inside.size();
+      manifests.push_back(*find(inside, folder + kManifestName));
+    }
+    if (const Reply<bool> prepared = prepare(manifests); !prepared) return prepared.failure();
+    for (const Entry& entry : manifests) {
+      const std::string folder = folder_prefix(entry.path);
+      if (!entry.regular) {
+        out.unread.insert(folder);
+        continue;
+      }
+      const auto reading = parsed_of(parsed_.manifests, entry);
+      if (!reading) return reading.failure();
+      if (!(*reading)->manifest) {
+        out.unread.insert(folder);
+        continue;
+      }
+      for (const ManifestUnit& unit : (*reading)->manifest->units) out.declared.emplace(unit.name, folder);
+    }
+    out.folders = std::move(*folders);
+    if ((entries_kept_ += out.entries) > kEntriesKept) {
+      snapshots_.clear();
+      entries_kept_ = out.entries;
+    }
+    return &(snapshots_[commit] = std::move(out));
   }
 
   /// Reads the manifest of a folder and its deployables. `tree` is what trees are looked up in.
@@ -261,8 +316,9 @@ class Reader {
       return out;
     }
     if (const Reply<bool> prepared = prepare(entries); !prepared) return prepared.failure();
-    out.manifest = parsed_.manifests.find(entry->id);
-    if (out.manifest == nullptr) return failure(ErrorKind::kUnavailable, "GitChild", "a manifest was not parsed");
+    Reply<std::shared_ptr<const ManifestReading>> reading = parsed_of(parsed_.manifests, *entry);
+    if (!reading) return reading.failure();
+    out.manifest = std::move(*reading);
     for (const Problem& problem : out.manifest->problems) out.problems.push_back(locate(problem, commit, path));
     if (!out.manifest->manifest) return out;
     const std::shared_ptr<const Manifest> manifest(out.manifest, &*out.manifest->manifest);
@@ -307,11 +363,11 @@ class Reader {
     if (!entry->regular)
       return complain(problem_at({}, "NotRegular", beside + " is not a regular file",
                                  "put the deployable itself there: links are not followed"));
-    const auto reading = parsed_.deployables.find(entry->id);
-    if (reading == nullptr) return failure(ErrorKind::kUnavailable, "GitChild", "a deployable was not parsed");
-    for (const Problem& problem : reading->problems) complain(problem);
-    if (!reading->deployable) return true;
-    const Deployable& deployable = *reading->deployable;
+    const Reply<std::shared_ptr<const DeployableReading>> reading = parsed_of(parsed_.deployables, *entry);
+    if (!reading) return reading.failure();
+    for (const Problem& problem : (*reading)->problems) complain(problem);
+    if (!(*reading)->deployable) return true;
+    const Deployable& deployable = *(*reading)->deployable;
     if (!is_for(deployable, unit))
       return complain(problem_at({1, 1}, "ProblematicDeployable",
                                  "the deployable is for " + in_quotes(deployable.name) + ", not for " + unit,
@@ -356,6 +412,10 @@ class Reader {
     bool whole = well, found = well;
     for (std::size_t i = 1; i < history->revisions.size() && (!found || !wanting.empty()); ++i) {
       const Revision& revision = history->revisions[i];
+      const bool telling = !found || std::any_of(wanting.begin(), wanting.end(), [&](const std::string& unit) {
+        return find(revision.entries, deployable_path(request.path, unit)) != nullptr;
+      });
+      if (!telling) continue;
       Reply<FileReading> before = read_file(folder, revision.entries, revision.commit, revision.commit, no_version);
       if (!before) return before.failure();
       if (!before->well()) continue;
@@ -371,7 +431,8 @@ class Reader {
       found = true;
     }
     for (const std::string& unit : wanting) out.problems.push_back(no_deployable(folder, unit, head, false));
-    return whole;
+    // Beyond what was looked at there may be a release of theirs that runs.
+    return whole && (wanting.empty() || !history->truncated);
   }
 
   /// The manifest of a folder that says which units exist, at the head or its last good revision; null where there is none.
@@ -388,13 +449,12 @@ class Reader {
               locate(problem_at({}, "NotRegular", path + " is not a regular file", "put the manifest itself there"), commit, path));
         return std::shared_ptr<const Manifest>();
       }
-      if (const Reply<bool> prepared = prepare({*entry}); !prepared) return prepared.failure();
-      const auto reading = parsed_.manifests.find(entry->id);
-      if (reading == nullptr) return failure(ErrorKind::kUnavailable, "GitChild", "a manifest was not parsed");
+      const Reply<std::shared_ptr<const ManifestReading>> reading = parsed_of(parsed_.manifests, *entry);
+      if (!reading) return reading.failure();
       if (report)
-        for (const Problem& problem : reading->problems) out.problems.push_back(locate(problem, commit, path));
-      if (!reading->manifest) return std::shared_ptr<const Manifest>();
-      return std::shared_ptr<const Manifest>(reading, &*reading->manifest);
+        for (const Problem& problem : (*reading)->problems) out.problems.push_back(locate(problem, commit, path));
+      if (!(*reading)->manifest) return std::shared_ptr<const Manifest>();
+      return std::shared_ptr<const Manifest>(*reading, &*(*reading)->manifest);
     };
     Reply<std::shared_ptr<const Manifest>> now = manifest_in(entries, head, true);
     if (!now || *now != nullptr) return now;
@@ -426,69 +486,87 @@ class Reader {
     return out;
   }
 
-  /// The unit's highest tag that reads. True when that is its highest tag, or when it has none.
-  Reply<bool> release_by_tag(const std::string& unit, const std::string& folder, const std::vector<Candidate>& candidates,
-                             RepositoryReading& out) {
+  /// Each unit's highest tag that reads. True when that is its highest tag, or when it has none.
+  Reply<bool> release_by_tags(std::vector<Wanting> units, const std::vector<Candidate>& candidates, RepositoryReading& out) {
     bool highest = true;
-    std::size_t tried = 0;
-    for (const Candidate& candidate : candidates) {
-      if (!candidate.release.unit.empty() && candidate.release.unit != unit) continue;
-      if (++tried > kTagsTried) break;
-      Reply<std::optional<ReleaseReading>> release = release_at(unit, folder, candidate, highest ? &out.problems : nullptr);
-      if (!release) return release.failure();
-      if (*release) {
-        (*release)->fresh = highest;
-        out.releases.push_back(std::move(**release));
-        return highest;
+    for (const Candidate& candidate : candidates)
+      for (std::size_t i = 0; i < units.size();) {
+        const Reply<bool> released = release_by_tag(units[i], candidate, out);
+        if (!released) return released.failure();
+        if (!*released) {
+          ++i;
+          continue;
+        }
+        highest = highest && units[i].highest;
+        units.erase(units.begin() + static_cast<std::ptrdiff_t>(i));
       }
-      if (!absent_) highest = false;  // it is there, and does not read
-    }
-    if (highest) {
-      Problem problem =
-          problem_at({}, "NotReleased", "no tag releases unit " + unit, "tag a commit that declares it, " + unit + "/1.0.0 say");
-      problem.unit = unit;
+    for (const Wanting& wanting : units) {
+      highest = highest && wanting.highest;
+      if (!wanting.highest) continue;
+      Problem problem = problem_at({}, "NotReleased", "no tag releases unit " + wanting.unit,
+                                   "tag a commit that declares it, " + wanting.unit + "/1.0.0 say");
+      problem.unit = wanting.unit;
       problem.warning = true;
-      out.problems.push_back(locate(std::move(problem), out.head, folder + kManifestName));
+      out.problems.push_back(locate(std::move(problem), out.head, wanting.folder + kManifestName));
     }
     return highest;
+  }
+
+  /// Whether the tag gives the unit's release.
+  Reply<bool> release_by_tag(Wanting& wanting, const Candidate& candidate, RepositoryReading& out) {
+    if (!candidate.release.unit.empty() && candidate.release.unit != wanting.unit) return false;
+    if (wanting.tried == kTagsTried) return false;
+    ++wanting.tried;
+    Reply<std::optional<ReleaseReading>> release =
+        release_at(wanting.unit, wanting.folder, candidate, wanting.highest ? &out.problems : nullptr);
+    if (!release) return release.failure();
+    if (!*release) {
+      if (!absent_) wanting.highest = false;  // it is there, and does not read
+      return false;
+    }
+    (*release)->fresh = wanting.highest;
+    out.releases.push_back(std::move(**release));
+    return true;
+  }
+
+  /// Where a tag declares the unit, at `home` if it can, for it may have moved since; a home that does not read may declare it too.
+  static const std::string* folder_of_unit(const Snapshot& snapshot, const std::string& unit, const std::string& home) {
+    if (const auto unread = snapshot.unread.find(home); unread != snapshot.unread.end()) return &*unread;
+    const auto [begin, end] = snapshot.declared.equal_range(unit);
+    if (begin == end) return nullptr;
+    const auto at_home = std::find_if(begin, end, [&home](const auto& entry) { return entry.second == home; });
+    return at_home == end ? &begin->second : &at_home->second;
   }
 
   /// What the tag makes of the unit; nothing when it does not read, and, with absent_ set, when the unit is not declared there.
   Reply<std::optional<ReleaseReading>> release_at(const std::string& unit, const std::string& home, const Candidate& candidate,
                                                   std::vector<Problem>* problems) {
-    absent_ = false;
-    Reply<Folders> folders = folders_at(candidate.commit);
-    if (!folders) return folders.failure();
-    const Reader::VersionOf version = [&candidate](const std::string&) {
-      return std::optional<Version>(candidate.release.version);
-    };
-    bool unread = false;
-    for (const bool at_home : {true, false})  // a unit may have moved to another folder since
-      for (const auto& [folder, entries] : *folders) {
-        if ((folder == home) != at_home) continue;
-        const std::string key = candidate.commit + " " + candidate.tag + " " + folder;
-        auto known = files_.find(key);
-        if (known == files_.end()) {
-          Reply<FileReading> file = read_file(folder, entries, candidate.commit, candidate.commit, version);
-          if (!file) return file.failure();
-          if (files_.size() > 2'000) files_.clear();
-          known = files_.emplace(key, std::move(*file)).first;
-        }
-        const FileReading& file = known->second;
-        const bool here = file.manifest != nullptr && file.manifest->manifest && file.manifest->manifest->unit(unit) != nullptr;
-        if (!here && file.well()) continue;
-        const bool mine = here || at_home;
-        if (mine && problems != nullptr) report(file, unit, candidate, *problems);
-        if (here && file.well()) {
-          if (const ReleaseReading* release = file.release(unit)) return std::optional<ReleaseReading>(*release);
-          if (problems != nullptr) problems->push_back(no_artifact(unit, folder, candidate));
-          return std::optional<ReleaseReading>();
-        }
-        unread = unread || mine;
-        if (mine) return std::optional<ReleaseReading>();
-      }
-    absent_ = !unread;
+    if (source_.late())
+      return failure(ErrorKind::kUnavailable, "GitTimeout", "the repository's tags could not be read in time",
+                     "delete tags nobody needs, or keep manifests in a smaller repository");
+    const Reply<const Snapshot*> snapshot = snapshot_at(candidate.commit);
+    if (!snapshot) return snapshot.failure();
+    const std::string* const folder = folder_of_unit(**snapshot, unit, home);
+    absent_ = folder == nullptr;
+    if (absent_) return std::optional<ReleaseReading>();
+    const Reply<const FileReading*> file = file_at(*folder, (*snapshot)->folders.at(*folder), candidate);
+    if (!file) return file.failure();
+    if (problems != nullptr) report(**file, unit, candidate, *problems);
+    if (!(*file)->well()) return std::optional<ReleaseReading>();
+    if (const ReleaseReading* release = (*file)->release(unit)) return std::optional<ReleaseReading>(*release);
+    if (problems != nullptr) problems->push_back(no_artifact(unit, *folder, candidate));
     return std::optional<ReleaseReading>();
+  }
+
+  /// The pointer is good until the next call.
+  Reply<const FileReading*> file_at(const std::string& folder, const std::vector<Entry>& entries, const Candidate& candidate) {
+    const std::string key = candidate.commit + " " + candidate.tag + " " + folder;
+    if (const auto known = files_.find(key); known != files_.end()) return &known->second;
+    const VersionOf version = [&candidate](const std::string&) { return std::optional<Version>(candidate.release.version); };
+    Reply<FileReading> file = read_file(folder, entries, candidate.commit, candidate.commit, version);
+    if (!file) return file.failure();
+    if (files_.size() >= kFilesKept) files_.clear();
+    return &(files_[key] = std::move(*file));
   }
 
   /// Adds the file's problems once, however many of its units are looked up in it.
@@ -512,8 +590,9 @@ class Reader {
   Source& source_;
   const RepositoryFile& file_;
   Parsed& parsed_;
-  std::map<std::string, Folders> folders_;    // by commit
-  std::map<std::string, FileReading> files_;  // of tags
+  std::map<std::string, Snapshot> snapshots_;  // of tags, by commit
+  std::size_t entries_kept_ = 0;               // in snapshots_
+  std::map<std::string, FileReading> files_;   // of tags
   bool truncated_ = false;
   bool absent_ = false;
 };

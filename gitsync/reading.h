@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class Source {
     request.repository = repository_;
     return child_.ask(request, deadline_);
   }
+  /// What needs no answer must not go on for ever either.
+  [[nodiscard]] bool late() const { return std::chrono::steady_clock::now() >= deadline_; }
 
  private:
   Child& child_;

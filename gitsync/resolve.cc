@@ -323,6 +323,7 @@ Desired resolve(const ControlFiles& control, const std::string& control_url, con
   for (const RepositoryReading& reading : repositories)
     if (control.repositories.count(reading.name) > 0) readings.emplace(reading.name, &reading);
   for (const auto& [name, file] : control.repositories) desired.repositories[name] = {};
+  for (const std::string& name : control.unread) desired.repositories[name] = {};
   for (const auto& [name, reading] : readings) {
     desired.repositories[name] = {reading->state, reading->head, reading->last_fetched};
     for (Problem problem : reading->problems) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "gitsync/characters.h"
 #include "gitsync/document.h"
 
 namespace nelson {
@@ -42,13 +43,6 @@ constexpr std::array<CronField, 5> kFields = {{{"minute", 0, 59, nullptr, 0},
 // Every minute of an hour, written out, fits twice.
 constexpr std::size_t kLongest = 512;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 std::vector<std::string_view> split(std::string_view text, std::string_view separators, bool keep_empty) {
   std::vector<std::string_view> parts;
   while (true) {
@@ -70,7 +64,7 @@ Result<int> value_of(const CronField& field, std::string_view text, std::string_
     if (value >= field.first && value <= field.last) return value;
   } else if (field.words != nullptr) {
     const auto* const end = field.words + field.word_count;
-    const auto* const found = std::find(field.words, end, lower(text));
+    const auto* const found = std::find(field.words, end, lower_case(text));
     if (found != end) return static_cast<int>(found - field.words) + 1;
   }
   return reason(field, part, "must lie between " + std::to_string(field.first) + " and " + std::to_string(field.last));
@@ -117,7 +111,7 @@ Result<std::string> normalized_schedule(std::string_view text) {
   if (text.size() > kLongest) return invalid("longer than " + std::to_string(kLongest) + " bytes");
   const std::vector<std::string_view> fields = split(text, " \t\r\n", false);
   if (fields.size() == 1) {
-    const std::string word = lower(fields[0]);
+    const std::string word = lower_case(fields[0]);
     for (const Word& known : kWords)
       if (known.word == word) return std::string(known.schedule);
   }

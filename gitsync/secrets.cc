@@ -38,13 +38,53 @@ std::vector<std::string> words_of(std::string_view name) {
 
 bool is_name_character(char c) { return is_alphanumeric(c) || c == '_' || c == '-' || c == '.'; }
 
-/// The length of the value that begins at `at`: a quoted text, or all up to what ends a plain one.
-std::size_t value_length(std::string_view line, std::size_t at) {
-  if (at < line.size() && (line[at] == '"' || line[at] == '\'')) {
-    const std::size_t end = line.find(line[at], at + 1);
-    return (end == std::string_view::npos ? line.size() : end + 1) - at;
+bool is_quote(char c) { return c == '"' || c == '\''; }
+
+/// Whether a value may begin at `at`, where a quote or bracket means something to YAML.
+bool begins_value(std::string_view line, std::size_t at) {
+  if (at > 0 && std::string_view(" [{,").find(line[at - 1]) == std::string_view::npos) return false;
+  const std::size_t before = at == 0 ? std::string_view::npos : line.find_last_not_of(' ', at - 1);
+  return before == std::string_view::npos || std::string_view(":-,[{").find(line[before]) != std::string_view::npos;
+}
+
+/// Where the text that was quoted before `from` ends; the line's end when that is in another line.
+std::size_t end_of_quoted(std::string_view line, char quote, std::size_t from) {
+  for (std::size_t i = from; i < line.size(); ++i) {
+    if (quote == '"' && line[i] == '\\') {
+      ++i;
+    } else if (line[i] == quote) {
+      if (quote == '"' || i + 1 == line.size() || line[i + 1] != quote) return i;
+      ++i;
+    }
   }
-  return std::min(line.size(), line.find_first_of(",]}\"' ", at)) - at;
+  return line.size();
+}
+
+/// Where the value that begins at `value`, after the separator before it, ends. What is not understood ends with the line.
+std::size_t end_of_value(std::string_view line, char separator, std::size_t value) {
+  int brackets = 0;
+  for (std::size_t i = 0; i < value; ++i) {
+    if (begins_value(line, i) && is_quote(line[i])) {
+      const std::size_t end = end_of_quoted(line, line[i], i + 1);
+      if (end >= value) return end;
+      i = end;
+    } else if ((line[i] == '[' || line[i] == '{') && begins_value(line, i)) {
+      ++brackets;
+    } else if ((line[i] == ']' || line[i] == '}') && brackets > 0) {
+      --brackets;
+    }
+  }
+  if (separator == ':' && value < line.size() && is_quote(line[value]))
+    return std::min(line.size(), end_of_quoted(line, line[value], value + 1) + 1);
+  return brackets > 0 ? std::min(line.size(), line.find_first_of(",]}", value)) : line.size();
+}
+
+/// The value without the quotes around it, or without the comment after it.
+std::string_view bare(std::string_view value) {
+  const bool quoted = value.size() > 1 && is_quote(value.front()) && end_of_quoted(value, value.front(), 1) + 1 >= value.size();
+  if (!quoted) return trimmed(value.substr(0, value.find(" #")));
+  if (value.back() == value.front()) value.remove_suffix(1);
+  return value.substr(1);
 }
 
 }  // namespace
@@ -79,16 +119,16 @@ std::string without_secrets(std::string_view line) {
   std::string out(line);
   for (std::size_t i = 1; i < line.size(); ++i) {
     if (line[i] != '=' && line[i] != ':') continue;
-    std::size_t first = i;
+    const std::size_t last = is_quote(line[i - 1]) ? i - 1 : i;
+    std::size_t first = last;
     while (first > 0 && is_name_character(line[first - 1])) --first;
     std::size_t value = i + 1;
     while (value < line.size() && line[value] == ' ') ++value;
-    const std::size_t length = value_length(line, value);
-    std::string_view bare = line.substr(value, length);
-    if (!bare.empty() && (bare.front() == '"' || bare.front() == '\''))
-      bare = bare.substr(1, bare.size() > 1 ? bare.size() - 2 : 0);
-    if (!looks_secret(line.substr(first, i - first), bare)) continue;
-    std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(value), length, '*');
+    // The parts of a list or mapping are looked at by themselves.
+    if (line[i] == ':' && value < line.size() && (line[value] == '[' || line[value] == '{')) continue;
+    const std::size_t end = end_of_value(line, line[i], value);
+    if (!looks_secret(line.substr(first, last - first), bare(line.substr(value, end - value)))) continue;
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(value), out.begin() + static_cast<std::ptrdiff_t>(end), '*');
   }
   return out;
 }

@@ -4,8 +4,6 @@
 
 namespace nelson::shape {
 
-Shape any() { return {}; }
-
 Shape text(std::string pattern, std::optional<std::size_t> longest) {
   Shape out;
   out.kind = Shape::Kind::kText;

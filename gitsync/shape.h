@@ -35,7 +35,6 @@ struct Shape::Entry {
 
 namespace shape {
 
-Shape any();
 Shape text(std::string pattern = {}, std::optional<std::size_t> longest = {});
 /// Text that no number or boolean fits.
 Shape words(std::string pattern);

@@ -196,11 +196,6 @@ std::string redirect_target(const std::string& text) {
   return target.substr(begin, target.find_first_of("/?#", begin) - begin);
 }
 
-Failure endless_list(const std::string& where) {
-  return failure(ErrorKind::kUnavailable, "EndlessReferences", where + " lists refs without end",
-                 "nelson takes at most 10,000 refs; delete some, or check the host");
-}
-
 Failure explain(const Session& session, int code, Phase phase) {
   if (!session.verdict.code.empty()) return session.verdict;
   const std::string raw = last_error();
@@ -371,7 +366,8 @@ Reply<git_repository*> create_mirror(Mirrors& mirrors, const std::string& path) 
   return mirrors.open(path);
 }
 
-Reply<git_repository*> open_mirror(Mirrors& mirrors, const PollRequest& request, bool& rebuilt) {
+/// `made` says that it is a new one, with nothing in it.
+Reply<git_repository*> open_mirror(Mirrors& mirrors, const PollRequest& request, bool& rebuilt, bool& made) {
   if (!request.rebuild) {
     Reply<git_repository*> found = mirrors.open(request.repository);
     if (found) return found;
@@ -380,6 +376,7 @@ Reply<git_repository*> open_mirror(Mirrors& mirrors, const PollRequest& request,
   } else {
     rebuilt = true;
   }
+  made = true;
   return create_mirror(mirrors, request.repository);
 }
 
@@ -404,7 +401,8 @@ Reply<PollAnswer> conclude(git_repository* repository, const Listing& listing, c
   return answer;
 }
 
-Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::function<void(Phase)>& phase, PollAnswer answer) {
+Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::function<void(Phase)>& phase, PollAnswer answer,
+                       bool made) {
   const PollRequest& request = session.request;
   Handle<git_remote> remote;
   // Without SKIP_INSTEADOF each remote would leak a snapshot of the configuration, which we keep empty anyway.
@@ -428,8 +426,9 @@ Reply<PollAnswer> talk(git_repository* repository, Session& session, const std::
   if (session.gate) session.gate->listed();
   Reply<Listing> listing = list_references(remote.get(), request);
   if (!listing) return listing.failure().message.empty() ? explain(session, 0, Phase::kListing) : listing.failure();
+  phase(Phase::kComparing);
   answer.digest = digest_of(*listing);
-  if (answer.digest == request.known && !answer.rebuilt) {
+  if (answer.digest == request.known && !made) {
     answer.unchanged = true;
     return answer;
   }
@@ -474,9 +473,10 @@ Reply<PollAnswer> poll(Mirrors& mirrors, const PollRequest& request, const std::
     if (const Reply<bool> trusted = trust_host(session); !trusted) return trusted.failure();
   }
   PollAnswer answer;
-  Reply<git_repository*> repository = open_mirror(mirrors, request, answer.rebuilt);
+  bool made = false;
+  Reply<git_repository*> repository = open_mirror(mirrors, request, answer.rebuilt, made);
   if (!repository) return repository.failure();
-  return talk(*repository, session, phase, std::move(answer));
+  return talk(*repository, session, phase, std::move(answer), made);
 }
 
 int authority_changes() { return g_authority_changes; }

@@ -104,8 +104,9 @@ class Worker {
  private:
   /// Whether this answer is the last one, which is said ahead of it.
   [[nodiscard]] bool spent() const {
-    return served_ >= kRequestsOfOneLife || authority_changes() >= kAuthorityChangesOfOneLife ||
-           (!kSanitized && address_space() > base_ + kGrowthOfOneLife);
+    const bool used_up = served_ >= kRequestsOfOneLife || authority_changes() >= kAuthorityChangesOfOneLife ||
+                         (!kSanitized && address_space() > base_ + kGrowthOfOneLife);
+    return used_up && !mirrors_.has_overlays();
   }
 
   bool serve(Frame& frame) {

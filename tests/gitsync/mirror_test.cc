@@ -66,6 +66,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Url{"ARelativeFileUrl", "file://a/b", false}, Url{"ABrokenBracket", "https://[::1/a", false}),
     [](const auto& info) { return info.param.what; });
 
+TEST(Addresses, CompareWithoutWhatMakesNoDifference) {
+  const std::string plain = comparable_url("https://git.example.org/a/b");
+  for (const char* url : {"https://git.example.org:443/a/b.git", "ssh://git@git.example.org:22/a/b", "git@git.example.org:a/b.git",
+                          "git@git.example.org:/a/b", "ssh://git.example.org/a/b/"})
+    EXPECT_EQ(comparable_url(url), plain) << url;
+  for (const char* url : {"https://git.example.org:8443/a/b", "ssh://git@git.example.org:2222/a/b", "git@git.example.org:a"})
+    EXPECT_NE(comparable_url(url), plain) << url;
+}
+
 // --- known hosts ---
 
 constexpr const char* kKeyA = "AAAAC3NzaC1lZDI1NTE5AAAAIIqQZ0Jm0W8T7r5m4Vb2m5lYcA0v0c2s9i1mF0Yl7Yxw";

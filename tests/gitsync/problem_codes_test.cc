@@ -145,6 +145,20 @@ TEST(Secrets, AreNotInTheLineThatIsShown) {
   EXPECT_EQ(without_secrets("      - DB_PASSWORD=correct-horse"), "      - DB_PASSWORD=*************");
   EXPECT_EQ(without_secrets("env: {TOKEN: \"abcdef\", B: c}"), "env: {TOKEN: ********, B: c}");
   EXPECT_EQ(without_secrets("[A=b, URL=http://u:secret@h/x]"), "[A=b, URL=*******************]");
+  EXPECT_EQ(without_secrets("- DB_PASSWORD=Tr0ub,ador&3"), "- DB_PASSWORD=************");
+  EXPECT_EQ(without_secrets("- DB_PASSWORD=correct horse"), "- DB_PASSWORD=*************");
+  EXPECT_EQ(without_secrets("- DB_PASSWORD=abc defghi"), "- DB_PASSWORD=**********");
+  EXPECT_EQ(without_secrets("- DB_PASSWORD=\"ab\" cd]ef}"), "- DB_PASSWORD=***********");
+  EXPECT_EQ(without_secrets("password: 'it''s, me'  # x"), "password: ***********  # x");
+  EXPECT_EQ(without_secrets("password: \"a\\\"bcde\", x: y"), "password: *********, x: y");
+  EXPECT_EQ(without_secrets("password: 'begins here"), "password: ************");
+  EXPECT_EQ(without_secrets("[\"DB_PASSWORD=ab, cd]\", A=b]"), "[\"DB_PASSWORD=*******\", A=b]");
+  EXPECT_EQ(without_secrets("{DB_PASSWORD: correct horse, A: b}"), "{DB_PASSWORD: *************, A: b}");
+  EXPECT_EQ(without_secrets("about [a, b: token: abcdef, ghi"), "about [a, b: token: ***********");
+  EXPECT_EQ(without_secrets("- DB_PASSWORD=\"$DB\""), "- DB_PASSWORD=\"$DB\"");
+  EXPECT_EQ(without_secrets("{\"password\": \"ab cd\", \"a\": 1}"), "{\"password\": *******, \"a\": 1}");
+  EXPECT_EQ(without_secrets("use_token: true  # yes"), "use_token: true  # yes");
+  EXPECT_EQ(without_secrets("credentials: {token: env:SHOP_TOKEN}"), "credentials: {token: **************}");
   for (const Problem& problem :
        read_manifest("units: []\nplans: [{name: a, environment: [DB_PASSWORD=correct-horse, LEVEL]}]\nnamespaces: []").problems) {
     EXPECT_EQ(problem.source.find("horse"), std::string::npos) << problem.source;

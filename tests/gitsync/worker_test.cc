@@ -143,6 +143,74 @@ TEST(Worker, AProgramThatIsNoneIsAFailureNotAHang) {
   }
 }
 
+/// A death is told by what it was: a bound of ours, or a crash that says nothing of the repository.
+struct Death {
+  const char* what;
+  const char* script;
+  const char* code;
+};
+
+class Deaths : public ::testing::TestWithParam<Death> {};
+
+TEST_P(Deaths, AreToldApart) {
+  TempFolder folder;
+  // Takes the request, then answers with a frame of one byte: the phase, kListing.
+  const std::string listing =
+      "length=$(head -c 9 <&3 | od -An -N2 -tu2)\nhead -c $length <&3 >/dev/null\n"
+      "printf '\\1\\0\\0\\0\\0\\0\\0\\0\\144\\1' >&3\n";
+  write_file(folder / "child", "#!/bin/sh\nulimit -c 0\n" + listing + GetParam().script, 0700);
+  Child child(folder / "child", -1);
+  const auto answer = child.ask(poll_of("/nonexistent", folder / "mirror.git"), in(seconds(30)));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.failure().code, GetParam().code) << answer.failure().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Worker, Deaths,
+                         ::testing::Values(Death{"Crashed", "kill -SEGV $$", "GitChild"},
+                                           Death{"Killed", "kill -KILL $$", "GitChild"},
+                                           Death{"OutOfProcessorTime", "kill -XCPU $$", "RepositoryTooBig"},
+                                           Death{"OutOfMemory", "exit 1", "EndlessReferences"}),
+                         [](const auto& info) { return info.param.what; });
+
+TEST(Worker, AMirrorThatAnotherChildMadeAnewIsReadAnew) {
+  TempFolder folder;
+  const Repository shop(folder / "shop");
+  write_unit(shop, "basket", "1.0.0");
+  EntriesRequest entries;
+  entries.commit = shop.commit("one");
+  entries.repository = folder / "mirror.git";
+  PollRequest request = poll_of(shop.url(), folder / "mirror.git");
+  Child poller("", -1), reader("", -1);
+  ASSERT_TRUE(poller.ask(request, in(seconds(30))));
+  const auto listed = reader.ask(entries, in(seconds(30)));
+  ASSERT_TRUE(listed) << listed.failure().message;
+  // Damaged in place, so that a reader that has it open sees that too.
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "mirror.git/objects/pack")) {
+    std::filesystem::permissions(entry.path(), std::filesystem::perms::owner_all);
+    std::fstream(entry.path(), std::ios::in | std::ios::out) << std::string(entry.file_size(), 'x');
+  }
+  request.rebuild = true;
+  ASSERT_TRUE(poller.ask(request, in(seconds(30))));
+  BlobsRequest blobs;
+  blobs.repository = folder / "mirror.git";
+  blobs.ids = {listed->entries.at(0).id};
+  const auto read = reader.ask(blobs, in(seconds(30)));
+  EXPECT_TRUE(read) << read.failure().message;
+}
+
+TEST(Worker, AnnotatedTagsCountOnce) {
+  TempFolder folder;
+  const Repository shop(folder / "shop");
+  std::string stream = "commit refs/heads/main\nmark :1\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\nm\n";
+  for (int i = 0; i < 5'001; ++i)
+    stream += "tag 1.0." + std::to_string(i) + "\nfrom :1\ntagger T <t@example.org> 1700000000 +0000\ndata 1\nm\n";
+  write_file(folder / "stream", stream);
+  ASSERT_EQ(run({"sh", "-c", "git fast-import --quiet < ../stream && git pack-refs --all"}, shop.folder()).status, 0);
+  Child child("", -1);
+  const auto answer = child.ask(poll_of(shop.url(), folder / "mirror.git"), in(seconds(60)));
+  EXPECT_TRUE(answer) << answer.failure().message;
+}
+
 /// Accepts connections and says nothing.
 int silent_listener(std::string& port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -169,6 +237,40 @@ TEST(Worker, ASilentHostIsLeftAtTheListDeadlineAndTheChildIsKilled) {
   EXPECT_EQ(answer.failure().code, "GitTimeout");
   EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(20));
   EXPECT_LE(child.pid(), 0);
+  ::close(listener);
+}
+
+TEST(Worker, AnOvertakenJobEndsBeforeAnotherWorksOnItsMirror) {
+  World world;
+  std::string port;
+  const int listener = silent_listener(port);
+  const std::string file = "git://127.0.0.1:" + port + "/x";
+  world.watch("shop", file);
+  GitsyncOptions options = world.options();
+  options.deadline = seconds(20);
+  const auto opened = Gitsync::open(options);
+  ASSERT_TRUE(opened);
+  std::vector<int> visitors;
+  const auto somebody_came = [&] {
+    pollfd waiting{listener, POLLIN, 0};
+    if (::poll(&waiting, 1, 0) != 1) return false;
+    visitors.push_back(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    return true;
+  };
+  const auto visited = [&] {
+    return eventually([&] {
+      (void)synced(**opened, false);
+      return somebody_came();
+    });
+  };
+  ASSERT_TRUE(visited());
+  ASSERT_TRUE(visited()) << "again, in the slow lane";
+  world.watch("shop", file, "release: branch\nbranch: other\n");
+  for (int i = 0; i < 2; ++i) (void)synced(**opened, false);  // takes the edit; waits for what is sent by it
+  EXPECT_FALSE(somebody_came()) << "while the second one is there";
+  ::close(visitors[1]);
+  EXPECT_TRUE(visited());
+  ::close(visitors[0]);
   ::close(listener);
 }
 
