@@ -209,7 +209,7 @@ void Domains::perform(const std::string& domain, std::vector<Step> steps, Instan
   slot.since = options_.steady_now();
   slot.late = false;
   slot.worker->start(
-      [this, &slot, steps = std::move(steps), now]() mutable {
+      [&slot, steps = std::move(steps), now]() mutable {
         Records records = records_for(steps, *slot.answers, slot.owner);
         std::map<CellKey, std::string> failed;
         std::string stopped;  // why nothing more may be tried here

@@ -168,9 +168,9 @@ TEST(House, EveryLibraryIncludedIsInstalledByTheOneList) {
 
 TEST(House, EveryProgramTheScriptsAndTestsRunIsInstalledByTheOneList) {
   const std::map<std::string, Package> packages = read_packages();
-  for (const char* name : {"g++", "cmake", "ninja-build", "pkg-config", "ccache", "git", "haproxy", "python3", "openssh-server",
-                           "openssl", "chromium", "prometheus", "clang-14", "clang-tidy-14", "clang-format-14", "nginx-light", "wrk",
-                           "strace"})
+  for (const char* name :
+       {"g++", "cmake", "ninja-build", "pkg-config", "ccache", "git", "haproxy", "python3", "openssh-server", "openssl", "chromium",
+        "prometheus", "clang-14", "clang-tidy-14", "clang-format-14", "nginx-light", "wrk", "strace"})
     EXPECT_TRUE(packages.contains(name)) << name;
 }
 
