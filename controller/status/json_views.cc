@@ -249,7 +249,7 @@ struct UnitVerdict {
 
 UnitVerdict judge(const View& view, const Row& row) {
   if (row.arrived) return {&row, "live", "ready" + std::string(row.serves ? ", and takes all traffic of its major version" : "")};
-  if (row.idle) return {&row, "live", "nobody calls it, so it is away until somebody does"};
+  if (!row.away.empty()) return {&row, "live", row.away};
   std::string waiting;
   for (const Hold& hold : view.input.plan.held) {
     if (hold.cell.domain != row.domain || hold.cell.unit != row.unit) continue;

@@ -183,7 +183,8 @@ Row make_row(const Cell& cell, const Case& c, Instant now, Block& block) {
     row.recorded_commit = c.record->commit;
     if (row.commit.empty()) row.commit = c.record->commit;
     const bool deprecated = !c.named && c.absence_known;
-    row.status = c.candidate != nullptr && c.record->removed ? StackStatus::kPending : status_of(*c.observed, deprecated);
+    const bool comes_again = c.candidate != nullptr && c.record->removed && !c.ran();
+    row.status = comes_again ? StackStatus::kPending : status_of(*c.observed, deprecated);
   } else if (c.observed != nullptr && c.candidate == nullptr) {
     row.status = StackStatus::kUnknown;
   }
@@ -193,7 +194,9 @@ Row make_row(const Cell& cell, const Case& c, Instant now, Block& block) {
   }
   describe_running(cell, c, now, block, row);
   if (c.serves && c.percent > 0) row.addresses = addresses_of(cell, c.identity());
-  row.idle = c.retired_idle && !c.live;
+  if (c.wanted() && !c.live && c.retired_idle) row.away = "nobody calls it, so it is away until somebody does";
+  if (c.wanted() && !c.live && c.ran() && c.record->job_result == JobResult::kSucceeded)
+    row.away = "it ran before and succeeded, and does not run again";
   row.arrived = c.wanted() && c.ready() && (!c.serves || has_traffic(cell, c)) && row.status != StackStatus::kFailed;
   row.why = why_of(cell, c);
   row.goes = end_of(cell, c);
@@ -246,7 +249,8 @@ void add_group(Listing& all, std::size_t first, std::size_t last) {
   Group group{first, last, false};
   for (std::size_t i = first; i < last; ++i) {
     const Row& row = *all.rows[i];
-    const bool settled = row.arrived || row.idle || row.status == StackStatus::kFailed;
+    const bool ended = row.status == StackStatus::kFailed || row.status == StackStatus::kTerminated;
+    const bool settled = row.arrived || !row.away.empty() || ended;
     group.moving = group.moving || (row.wanted && !settled) || row.status == StackStatus::kGarbage;
   }
   all.groups.push_back(group);

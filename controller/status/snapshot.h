@@ -30,7 +30,6 @@ struct Row {
   StackStatus status = StackStatus::kPending;
   bool wanted = false, job = false, serves = false;
   bool arrived = false;  // wanted, ready and, with ports, all traffic of its major goes to the release; a job: not failed for good
-  bool idle = false;     // wanted and away, because nobody calls it
   std::int32_t percent = 0;  // of its service's traffic; only when it serves
   std::int32_t instances = 0, healthy = 0, restarts = 0;
   std::int32_t running = 0, sick = 0;  // instances there are; those that wait to be started again or fail their checks
@@ -42,6 +41,7 @@ struct Row {
   Duration extended_lifetime{};
   std::vector<std::string> callers;
   std::vector<Endpoint> addresses;  // of its service, where it is in force
+  std::string away;                 // why it is wanted and well, and not there; "" when it is not so
   std::string why;                  // why it lives
   std::string goes;                 // when it goes, unless `expires` says it
   std::string detail;               // what its instances complain of

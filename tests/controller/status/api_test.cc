@@ -261,6 +261,23 @@ TEST_F(Api, WhatRetiredIdleIsNotOnItsWay) {
   EXPECT_EQ(json("/v1/commits/" + kCommit1).at("state"), "live") << body("/v1/commits/" + kCommit1);
 }
 
+TEST_F(Api, AJobThatRanAndComesBackWithARevertIsLiveWithoutRunningAgain) {
+  Situation situation = with_failed_job();
+  situation.stack("report", {1, 1, 0}).record->job_result = JobResult::kSucceeded;
+  auto& report = situation.desired.cells.at({"local", "report"}).stacks.front();
+  report.version = {1, 2, 0};
+  situation.settle();
+  situation.advance(std::chrono::hours(2));
+  ASSERT_TRUE(situation.stack("report", {1, 1, 0}).record->removed);
+  report.version = {1, 1, 0};
+  situation.settle();
+  situation.advance(std::chrono::hours(2));
+  ASSERT_TRUE(situation.stack("report", {1, 1, 0}).record->removed) << "it does not run again";
+  server_->publish(situation.view());
+  for (const Json& service : json("/v1/status").at("services")) EXPECT_EQ(service.at("moving"), false) << service;
+  EXPECT_EQ(json("/v1/commits/" + kCommit1).at("state"), "live") << body("/v1/commits/" + kCommit1);
+}
+
 TEST_F(Api, NothingIsCalledConvergedOnAPartialOrOldView) {
   Situation situation;
   server_->publish(situation.view());
