@@ -9,13 +9,6 @@
 namespace nelson {
 namespace {
 
-/// The value under `key`, or null.
-template <class Map, class Key>
-const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
-  const auto at = map.find(key);
-  return at == map.end() ? nullptr : &at->second;
-}
-
 /// Two repositories may claim a unit; then the one that the running stack names goes on, if it still claims it (semantics 4).
 std::optional<std::string> deciding_claimant(const DesiredCell& intent, const ObservedCell* seen) {
   std::set<std::string> running;
@@ -73,8 +66,8 @@ Candidate make_candidate(const CellKey& key, const std::string& owner, const Des
 
 bool same_place(const Identity& a, const DesiredStack& b) { return a.name_space == b.name_space && a.plan == b.plan; }
 
-/// The live stack that stays in a candidate's place while the candidate's ref was not fetched since this controller started: a
-/// unit does not go to another commit on an old memory of Git (semantics 2).
+/// The live stack that stays in a candidate's place while that is not what the ref names, fetched since this controller started: a unit
+/// does not go to another commit on an old memory of Git (semantics 2).
 const ObservedStack* standing_for(const Candidate& candidate, const ObservedCell* seen) {
   if (candidate.desired->fresh || seen == nullptr) return nullptr;
   const ObservedStack* newest = nullptr;
@@ -107,6 +100,12 @@ Provider make_provider(const CellKey& key, const Desired& desired, const Observe
   const ObservedCell* const seen = find_in(observed.cells, key);
   if (seen == nullptr) return provider;
   provider.targets = targets_of(*seen);
+  provider.partial = std::any_of(seen->traffic.begin(), seen->traffic.end(), [&](const TrafficRecord& traffic) {
+    return std::any_of(traffic.weights.begin(), traffic.weights.end(), [&](const Weight& weight) {
+      const ObservedStack* const stack = find_stack(*seen, weight.stack);
+      return weight.percent > 0 && stack != nullptr && stack->running && !stack->record;
+    });
+  });
   const DesiredCell* const intent = find_in(desired.cells, key);
   for (const Target& target : provider.targets) {
     const bool named =
@@ -206,10 +205,12 @@ Cell make_cell(const CellKey& key, const Desired& desired, const Observed& obser
     c.named = std::any_of(cell.candidates.begin(), cell.candidates.end(),
                           [&](const Candidate& candidate) { return same_place(identity, *candidate.desired); });
     const DesiredRepository* const repository = find_in(desired.repositories, identity.repository);
-    c.absence_known = !cell.contested && (repository == nullptr || repository->state == RepositoryState::kCurrent);
+    // A domain that is leaving says itself that it wants nothing, whatever its repositories say.
+    c.absence_known = !cell.contested && (repository == nullptr || repository->state == RepositoryState::kCurrent ||
+                                          (cell.domain != nullptr && cell.domain->leaving));
     if (const auto found = called_by.find(name); found != called_by.end())
       c.callers.assign(found->second.begin(), found->second.end());
-    if (cell.domain != nullptr && cell.domain->retire_idle) {
+    if (cell.domain != nullptr && cell.domain->retire_idle && !c.job) {
       c.awaited = c.candidate != nullptr && is_awaited(c, callers, key);
       c.retired_idle = c.record != nullptr && c.record->tombstone && !c.awaited;
     }

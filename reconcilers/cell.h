@@ -24,20 +24,26 @@ struct Case {
   const StackRecord* record = nullptr;      // null: none was ever written, or it is lost
   const Running* running = nullptr;         // null: nothing runs under the name
   const Candidate* candidate = nullptr;     // set: this is what Git wants of its (namespace, plan)
-  bool stands = false;  // not what Git wants, but what stays while that may not be acted on (not fetched since the start)
+  bool stands = false;  // not what Git wants, but what stays while that may not be acted on (its ref is not known whole)
   bool live = false;    // launched, not being removed, not removed
   bool job = false;
   bool serves = false;  // has ports and is no job: takes traffic
   bool healthy = false;
-  bool named = false;                // Git names its (namespace, plan), be it as another stack
-  bool absence_known = false;        // when it is not named: its repository was read whole, so it has left Git
-  std::int32_t percent = 0;          // of its service's traffic, as recorded
+  bool named = false;          // Git names its (namespace, plan), be it as another stack
+  bool absence_known = false;  // when it is not named: its repository was read whole, or its domain is leaving: it has left Git
+  std::int32_t percent = 0;    // of its service's traffic, as recorded
   std::vector<std::string> callers;  // live stacks whose calls it may get, sorted
   bool awaited = false;       // where idle stacks retire: something that lives calls its unit, or waits to be launched until it can
   bool retired_idle = false;  // so it stays away until somebody calls it or the domain keeps what is idle
 
   [[nodiscard]] bool wanted() const { return candidate != nullptr || stands; }
   [[nodiscard]] bool ready() const { return live && record->ready.has_value(); }
+  /// A once-job with a result: it does not run again.
+  [[nodiscard]] bool ran() const {
+    return record != nullptr && record->identity.spec.schedule == "once" && record->job_result != JobResult::kNone;
+  }
+  /// Runs, and what it was launched as is not known; when Git wants it, its name says so and it is written again.
+  [[nodiscard]] bool unrecorded() const { return running != nullptr && record == nullptr; }
   /// Identity of what is recorded, else of what is wanted. Only for cases that have one of the two.
   [[nodiscard]] const Identity& identity() const { return record != nullptr ? record->identity : candidate->identity; }
   /// Settings that Git says now, else those in force.
@@ -49,6 +55,7 @@ struct Provider {
   std::vector<Target> targets;
   std::vector<std::string> left;   // namespaces in which Git names the unit no more: no new callers there
   std::vector<std::string> named;  // namespaces in which Git wants it: it may be on its way
+  bool partial = false;            // of a stack that takes its traffic the record is lost: the targets are not all
 
   [[nodiscard]] bool deprecated_in(const std::string& name_space) const;
   /// Whether Git wants it where a caller in `name_space` would look: there or above.

@@ -64,8 +64,11 @@ std::optional<Obstacle> other_schedule(const Cell& cell, const Case& c) {
   return std::nullopt;
 }
 
+/// Repair, scaling and redeploys are never held by the world, nor is writing the record of what runs again.
+bool is_first_launch(const Cell& cell, const Case& c) { return !c.unrecorded() && !seen_before(cell, c.identity()); }
+
 std::optional<Obstacle> first_launch(const Cell& cell, const Case& c) {
-  if (seen_before(cell, c.identity())) return std::nullopt;  // repair, scaling and redeploys are never held by the world
+  if (!is_first_launch(cell, c)) return std::nullopt;
   for (const Dependency& dependency : c.identity().spec.dependencies)
     if (auto obstacle = missing(cell, c.identity(), dependency)) return obstacle;
   return std::nullopt;
@@ -90,9 +93,18 @@ std::optional<Obstacle> buried(const Cell&, const Case& c) {
   return std::nullopt;
 }
 
-/// What may stand in the way of a launch, in the order in which it is told. The first that applies is the one that is shown.
+std::optional<Obstacle> ran(const Cell&, const Case& c) {
+  if (!c.ran()) return std::nullopt;
+  const bool failed = c.record->job_result == JobResult::kFailed;
+  return Obstacle{"ran-once",
+                  std::string("it ran before and ") + (failed ? "failed for good" : "succeeded") + ": it does not run again",
+                  "Git wants another version", failed};
+}
+
+/// What may stand in the way of a launch, in the order in which it is told. The first that applies is the one that is shown. That another
+/// schedule has to end is the last, because that one ends only when nothing else stands in the way.
 constexpr auto kObstacles =
-    std::to_array<std::optional<Obstacle> (*)(const Cell&, const Case&)>({leaving, buried, other_schedule, first_launch});
+    std::to_array<std::optional<Obstacle> (*)(const Cell&, const Case&)>({leaving, buried, ran, first_launch, other_schedule});
 
 std::vector<Binding> bindings_of(const Cell& cell, const Identity& identity) {
   std::vector<Binding> bindings;
@@ -132,7 +144,7 @@ void plan_launch(const Cell& cell, const Case& c, CellPlan& out) {
       return;
     }
   const Candidate& candidate = *c.candidate;
-  if (!seen_before(cell, candidate.identity)) out.first_launches.push_back(c.name);
+  if (is_first_launch(cell, c)) out.first_launches.push_back(c.name);
   out.act(cell, candidate.identity,
           Launch{c.name, candidate.identity, candidate.desired->settings, candidate.desired->commit, next_incarnation(c),
                  bindings_of(cell, candidate.identity)},
@@ -156,11 +168,29 @@ std::string unready(const Case& c) {
 }
 
 /// Crashing is trouble at once; failing checks only when an instance had its time to come up.
+bool is_sick(const Instance& instance, Duration patience, Instant now) {
+  return instance.restarts > 0 || instance.state == InstanceState::kBackoff ||
+         (instance.health == Health::kFailing && instance.since + patience <= now);
+}
+
 bool in_trouble(const Running& running, Duration patience, Instant now) {
-  return std::any_of(running.instances.begin(), running.instances.end(), [&](const Instance& instance) {
-    return instance.restarts > 0 || instance.state == InstanceState::kBackoff ||
-           (instance.health == Health::kFailing && instance.since + patience <= now);
-  });
+  return std::any_of(running.instances.begin(), running.instances.end(),
+                     [&](const Instance& instance) { return is_sick(instance, patience, now); });
+}
+
+/// Whether what a ready stack lacks to be healthy is on its way: it was told to run more instances, or was started again.
+bool comes_up(const Case& c, Duration patience, Instant now) {
+  const bool checked = !c.identity().spec.health_checks.empty();
+  const auto good_or_coming = [&](const Instance& instance) {
+    const bool coming = !is_sick(instance, patience, now);
+    if (instance.state == InstanceState::kStarting) return coming;
+    if (instance.state != InstanceState::kRunning) return false;
+    const bool young = instance.since + patience > now;
+    return instance.health == Health::kPassing || (young ? coming : !checked);
+  };
+  const Running& running = *c.running;
+  return !running.stopping &&
+         2 * std::count_if(running.instances.begin(), running.instances.end(), good_or_coming) > std::max(running.count, 1);
 }
 
 /// Without checks readiness comes with time alone; with them, time alone turns a slow start into trouble.
@@ -182,7 +212,8 @@ void plan_readiness(const Cell& cell, const Case& c, Instant now, CellPlan& out)
     return;
   }
   if (c.healthy) return;
-  const bool trouble = c.record->ready.has_value() || in_trouble(*c.running, cell.domain->ready_after, now);
+  const Duration patience = cell.domain->ready_after;
+  const bool trouble = c.record->ready ? !comes_up(c, patience, now) : in_trouble(*c.running, patience, now);
   out.hold(cell, c.identity(), c.name, c.record->ready ? "unhealthy" : "warming", unready(c),
            trouble
                ? "its instances pass: see `nelson logs " + c.name + "`; a newer release overtakes it, `git revert` takes it back"
@@ -241,10 +272,8 @@ void plan_count(const Cell& cell, const Case& c, CellPlan& out) {
           std::to_string(c.running->count) + " -> " + std::to_string(count) + " instances");
 }
 
-bool finished_once(const Case& c) { return c.record->identity.spec.schedule == "once" && c.record->job_result != JobResult::kNone; }
-
 void plan_result(const Cell& cell, const Case& c, CellPlan& out) {
-  if (c.running == nullptr || c.record->identity.spec.schedule != "once" || c.record->job_result != JobResult::kNone) return;
+  if (c.running == nullptr || c.record->identity.spec.schedule != "once" || c.ran()) return;
   if (c.running->last_run == JobResult::kSucceeded)
     out.act(cell, c.identity(), Note{c.name, Fact::kJobSucceeded}, "it ran and succeeded");
   if (c.running->last_run == JobResult::kFailed) out.act(cell, c.identity(), Note{c.name, Fact::kJobFailed}, "it failed for good");
@@ -252,9 +281,14 @@ void plan_result(const Cell& cell, const Case& c, CellPlan& out) {
 
 }  // namespace
 
+std::pair<std::string, std::string> not_known_whole(const std::string& repository) {
+  return {"repository " + repository + " was not reached since this controller started, or a file in it does not read",
+          "its host answers, and its files read"};
+}
+
 void plan_upkeep(const Cell& cell, const Case& c, bool kept, Instant now, CellPlan& out) {
   plan_result(cell, c, out);
-  if (kept && !finished_once(c)) {
+  if (kept && !c.ran()) {
     const std::int32_t count = c.job ? 1 : c.record->settings.instances;
     if (c.running == nullptr)
       out.act(cell, c.identity(), Repair{c.name, c.record->incarnation, count}, "nothing runs under its name");
@@ -272,11 +306,10 @@ void plan_deployments(const Cell& cell, Instant, CellPlan& out) {
   for (const Case& c : cell.cases)
     if (c.candidate != nullptr && !c.live) plan_launch(cell, c, out);
   for (const Case& c : cell.cases)
-    if (c.stands)
-      out.hold(cell, c.identity(), c.name, "not-fetched",
-               "Git may want another version, but repository " + c.identity().repository +
-                   " was not reached since this controller started",
-               "its host answers", true);
+    if (c.stands) {
+      const auto [reason, clears_when] = not_known_whole(c.identity().repository);
+      out.hold(cell, c.identity(), c.name, "not-fetched", "Git may want another version, but " + reason, clears_when, true);
+    }
 }
 
 }  // namespace nelson

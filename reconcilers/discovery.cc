@@ -1,5 +1,6 @@
 #include "reconcilers/discovery.h"
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <vector>
@@ -65,6 +66,10 @@ void plan_discovery(const Cell& cell, CellPlan& out) {
   if (!cell.world->discovery.complete) return;
   for (const Case& c : cell.cases) {
     if (!c.live) continue;
+    const std::vector<Dependency>& dependencies = c.identity().spec.dependencies;
+    const bool partial = std::any_of(dependencies.begin(), dependencies.end(),
+                                     [&](const Dependency& dependency) { return cell.providers.at(dependency.unit).partial; });
+    if (partial && c.observed->published) continue;  // what is not known now must not vanish for its callers
     const std::string payload = lighthouse_payload(cell, c);
     if (!c.observed->published)
       out.act(cell, c.identity(), Publish{c.name, payload}, "nothing is published for it yet");

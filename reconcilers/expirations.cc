@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "reconcilers/deployments.h"
 #include "reconcilers/traffic.h"
 
 namespace nelson {
@@ -114,7 +115,7 @@ constexpr auto kRules = std::to_array<Rule>({
        return "its repository " + c.identity().repository + " cannot be read whole: nothing of it leaves Git";
      }},
     {[](const Cell& cell, const Case& c) {
-       return c.wanted() && (c.awaited || !(cell.domain->retire_idle && settled(cell, c.identity().name_space)));
+       return c.wanted() && (c.job || c.awaited || !(cell.domain->retire_idle && settled(cell, c.identity().name_space)));
      },
      [](const Cell&, const Case&) { return std::string("Git wants it"); }},
     {[](const Cell& cell, const Case& c) {
@@ -155,7 +156,7 @@ std::optional<std::pair<std::string, std::string>> removal_obstacle(const Cell& 
   // On an old memory of Git a unit stands whole: which of its stacks serves until the wanted one is ready, only Git can say.
   for (const Case& other : cell.cases)
     if (other.stands && other.identity().name_space == c.identity().name_space)
-      return {{"repository " + other.identity().repository + " was not reached since this controller started", "its host answers"}};
+      return {not_known_whole(other.identity().repository)};
   if (c.percent > 0) {
     const TrafficRecord* const traffic =
         cell.traffic({cell.key.domain, c.identity().name_space, cell.key.unit, c.identity().version.major});
@@ -194,11 +195,12 @@ void plan_live(const Cell& cell, const Case& c, Instant now, CellPlan& out) {
     if (record.kept_no_longer_since) out.act(cell, c.identity(), Note{c.name, Fact::kKeptAgain}, verdict.reason);
     return;
   }
-  // A replaced job goes at once; but not before what replaces it may be launched (a held launch leaves the old schedule in place).
+  // A replaced job goes at once; but not before what replaces it may be launched (a held launch leaves the old schedule in place), unless
+  // that has run already and so replaces nothing.
   const bool replaced = c.job && c.named;
   if (replaced) {
     for (const Case& other : cell.cases)
-      if (other.candidate != nullptr && !other.live && same_place(other, c))
+      if (other.candidate != nullptr && !other.live && !other.ran() && same_place(other, c))
         for (const Hold& hold : out.held)
           if (hold.subject == other.name && hold.code != "replaces") return;
   }
@@ -303,7 +305,7 @@ void plan_expirations(const Cell& cell, Instant now, CellPlan& out) {
     if (c.record->removed) {
       if ((c.record->tombstone || c.record->reversed) && c.candidate == nullptr && c.absence_known)
         out.act(cell, c.identity(), Note{c.name, Fact::kTombstoneDropped}, "Git wants another version");
-      const bool stays_away = c.candidate == nullptr || c.retired_idle || c.record->reversed;
+      const bool stays_away = c.candidate == nullptr || c.retired_idle || c.record->reversed || c.ran();
       if (c.running != nullptr || (stays_away && c.observed->published)) plan_removal(cell, c, now, out);
       continue;
     }

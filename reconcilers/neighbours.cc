@@ -7,12 +7,6 @@
 namespace nelson {
 namespace {
 
-template <class Map>
-const typename Map::mapped_type* find_in(const Map& map, const typename Map::key_type& key) {
-  const auto at = map.find(key);
-  return at == map.end() ? nullptr : &at->second;
-}
-
 /// Adds to `out` the keys of a map's cells in `domain`, or in all when it is "".
 template <class Cells>
 void add_cells(const Cells& cells, const std::string& domain, std::set<CellKey>& out) {

@@ -19,7 +19,7 @@ class Neighbours {
   /// them the first time. Costs what is different.
   std::set<CellKey> advance(const Desired& desired, const Observed& observed);
 
-  /// callers_of(observed), and calls_to_come() of all cells, of the last inputs.
+  /// calls_of() and calls_to_come() of all cells, of the last inputs.
   [[nodiscard]] const CallerIndex& callers() const { return callers_; }
 
  private:

@@ -126,7 +126,7 @@ std::vector<std::string> summarize(const std::vector<ForecastStep>& steps) {
     const ForecastStep& step = steps[i];
     const auto* const shift = std::get_if<Shift>(&step.action.effect);
     const auto* const note = std::get_if<Note>(&step.action.effect);
-    const bool first_step = shift != nullptr && (shift->record.steps == 0 || begun.insert(shift->record.key).second);
+    const bool first_step = shift != nullptr && (begun.insert(shift->record.key).second || shift->record.steps == 0);
     const bool ready = note != nullptr && note->fact == Fact::kReady;
     if (is_bookkeeping(step.action.effect) && !ready) continue;
     if (shift != nullptr && !first_step && last[shift->record.key] != i) continue;

@@ -10,8 +10,8 @@ namespace nelson {
 
 /// One action in words, in columns: what, where, detail, why. Diff, log and page print the same text.
 struct Line {
-  char sign = ' ';   // '+' something comes, '-' something goes, '~' something changes, ' ' a fact is written or something is held
-  std::string verb;  // "launch", "shift traffic", "retire", "hold", ...
+  char sign = ' ';      // '+' comes, '-' goes, '~' changes, '!' is held and in trouble, ' ' is a fact or merely held
+  std::string verb;     // "launch", "shift traffic", "retire", "hold", ...
   std::string subject;  // "local dev/howdy"
   std::string detail;   // "1.1.0, 3 instances"
   std::string reason;

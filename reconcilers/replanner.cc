@@ -8,20 +8,22 @@
 namespace nelson {
 namespace {
 
-/// The order in which kinds of effects run, over all cells. Weights and routes move before anything is removed, so that no request meets a
-/// stack that is going away; records are removed last.
+/// The order in which kinds of effects run, over all cells. What fails keeps the rest of its cell from being tried, so facts, which hardly
+/// ever fail, come first, then what keeps alive and served what lives, and only then what is new: a release that cannot be launched costs the
+/// one that serves nothing. Weights and routes move before anything is removed, so that no request meets a stack that is going away; records
+/// are removed last.
 int rank(const Effect& effect) {
   struct Ranked {
-    int operator()(const Launch&) const { return 0; }
-    int operator()(const Repair&) const { return 1; }
-    int operator()(const Update&) const { return 2; }
+    int operator()(const Update&) const { return 0; }
+    int operator()(const Note& note) const { return note.fact == Fact::kRetiring || note.fact == Fact::kRetiringIdle ? 10 : 1; }
+    int operator()(const Repair&) const { return 2; }
     int operator()(const Scale&) const { return 3; }
-    int operator()(const Note& note) const { return note.fact == Fact::kRetiring || note.fact == Fact::kRetiringIdle ? 10 : 4; }
-    int operator()(const Shift&) const { return 5; }
-    int operator()(const DropTraffic&) const { return 6; }
-    int operator()(const Serve&) const { return 7; }
-    int operator()(const Unserve&) const { return 8; }
-    int operator()(const Publish&) const { return 9; }
+    int operator()(const Shift&) const { return 4; }
+    int operator()(const DropTraffic&) const { return 5; }
+    int operator()(const Serve&) const { return 6; }
+    int operator()(const Unserve&) const { return 7; }
+    int operator()(const Publish&) const { return 8; }
+    int operator()(const Launch&) const { return 9; }
     int operator()(const Remove&) const { return 11; }
     int operator()(const Unpublish&) const { return 12; }
     int operator()(const Bury&) const { return 13; }

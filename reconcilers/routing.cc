@@ -6,15 +6,12 @@
 #include "state/model/names.h"
 
 namespace nelson {
-namespace {
 
 const ObservedStack* find_stack(const ObservedCell& cell, const std::string& name) {
   const auto at = std::lower_bound(cell.stacks.begin(), cell.stacks.end(), name,
                                    [](const ObservedStack& stack, const std::string& wanted) { return stack.name < wanted; });
   return at != cell.stacks.end() && at->name == name ? &*at : nullptr;
 }
-
-}  // namespace
 
 bool is_live(const ObservedStack& stack) {
   return stack.record && !stack.record->removed && !stack.record->retiring && stack.record->launched;
@@ -75,16 +72,6 @@ std::vector<Call> calls_to_come(const CellKey& key, const DesiredCell& intent, c
   return calls;
 }
 
-CallerIndex callers_of(const Observed& observed) {
-  CallerIndex index;
-  for (const auto& [key, cell] : observed.cells)
-    for (Call& call : calls_of(key, cell)) {
-      std::vector<Caller>& callers = index[call.to];
-      callers.insert(std::upper_bound(callers.begin(), callers.end(), call.from), std::move(call.from));
-    }
-  return index;
-}
-
 std::optional<std::string> resolve(const std::vector<Target>& targets, std::string_view name_space, std::uint32_t major) {
   for (std::optional<std::string_view> at = name_space; at; at = parent_of(*at))
     for (const Target& target : targets)
@@ -99,24 +86,6 @@ std::vector<Target> visible(const std::vector<Target>& targets, std::string_view
     if (target.major == major && ((home && target.name_space == *home) || is_below(target.name_space, name_space)))
       seen.push_back(target);
   return seen;
-}
-
-std::vector<Edge> routing_graph(const Observed& observed, const std::string& domain) {
-  std::vector<Edge> edges;
-  const CallerIndex index = callers_of(observed);
-  for (const auto& [key, callers] : index) {
-    if (key.domain != domain) continue;
-    const auto cell = observed.cells.find(key);
-    if (cell == observed.cells.end()) continue;
-    const std::vector<Target> targets = targets_of(cell->second);
-    for (const Caller& caller : callers)
-      for (const Target& target : visible(targets, caller.name_space, caller.version.major))
-        for (const Port& port : target.record->identity.spec.ports)
-          edges.push_back({caller.stack, target.stack, target.name_space, port, target.percent});
-  }
-  std::sort(edges.begin(), edges.end(),
-            [](const Edge& a, const Edge& b) { return std::tie(a.from, a.to, a.port.name) < std::tie(b.from, b.to, b.port.name); });
-  return edges;
 }
 
 }  // namespace nelson

@@ -14,6 +14,16 @@ namespace nelson {
 // The routing graph of one domain (spec/runtime 4.1 to 4.4). A node is a live stack; an edge leads from a caller to each stack
 // that its dependency resolves to now. What a service resolves to is said by its traffic record alone.
 
+/// The value under `key`, or null.
+template <class Map>
+const typename Map::mapped_type* find_in(const Map& map, const typename Map::key_type& key) {
+  const auto at = map.find(key);
+  return at == map.end() ? nullptr : &at->second;
+}
+
+/// The cell's stack of that name, or null.
+[[nodiscard]] const ObservedStack* find_stack(const ObservedCell& cell, const std::string& name);
+
 /// A stack that stands behind a service now, with its share. Both sides of a course in progress are targets, also at weight 0.
 struct Target {
   std::string name_space;
@@ -54,9 +64,8 @@ struct Call {
 /// What is wanted and was never there in its version will call: its first launch waits for that (semantics 2). By (stack, version).
 [[nodiscard]] std::vector<Call> calls_to_come(const CellKey& key, const DesiredCell& intent, const ObservedCell* seen);
 
-/// Every live stack's dependencies, by (domain, unit called); callers by (stack, version).
+/// Who calls, by (domain, unit called); callers by (stack, version).
 using CallerIndex = SharedMap<CellKey, std::vector<Caller>>;
-[[nodiscard]] CallerIndex callers_of(const Observed& observed);
 
 /// The namespace in which a caller's dependency is found: its own, else its parent, grandparent, ...; the first in which the unit has a
 /// target of that major. Nothing when none has.
@@ -65,20 +74,6 @@ using CallerIndex = SharedMap<CellKey, std::vector<Caller>>;
 
 /// The targets a caller sees: those in the namespace it resolves to, and those in every namespace below its own.
 [[nodiscard]] std::vector<Target> visible(const std::vector<Target>& targets, std::string_view name_space, std::uint32_t major);
-
-/// One call in the graph, for the API, the page and graph outputs: an edge per port of the target.
-struct Edge {
-  std::string from;
-  std::string to;
-  std::string to_namespace;
-  Port port;
-  std::int32_t percent = 0;
-
-  bool operator==(const Edge&) const = default;
-};
-
-/// All edges of a domain, by (from, to, port).
-[[nodiscard]] std::vector<Edge> routing_graph(const Observed& observed, const std::string& domain);
 
 /// Whether the stack was launched and neither is being removed nor has been.
 [[nodiscard]] bool is_live(const ObservedStack& stack);

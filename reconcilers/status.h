@@ -24,7 +24,7 @@ inline constexpr auto kNames<StackStatus> = std::to_array<std::string_view>({"pe
                                                                              "deprecated", "garbage", "failed", "terminated",
                                                                              "unknown"});
 
-/// `wanted`: whether Git wants it; a ready stack that Git wants no more while its unit has left Git is deprecated.
+/// `deprecated`: its unit has left Git; shown once it is ready.
 [[nodiscard]] StackStatus status_of(const ObservedStack& stack, bool deprecated);
 
 /// Whether more than half of the instances asked for pass their checks or, without checks, have run for `ready_after`.

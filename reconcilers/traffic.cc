@@ -93,6 +93,23 @@ std::optional<TrafficRecord> remembered_by_balancer(const Cell& cell, const Traf
   return std::nullopt;
 }
 
+bool is_unrecorded(const Cell& cell, const std::string& stack) {
+  const Case* const c = cell.find(stack);
+  return c != nullptr && c->unrecorded();
+}
+
+/// Whether a stack that takes traffic of the service runs and its record is lost. Until it is written again nothing is known of it, and so
+/// nobody may take its share, nor the balancer forget it.
+bool carried_by_unrecorded(const Cell& cell, const TrafficKey& key) {
+  if (cell.seen == nullptr) return false;
+  const auto unrecorded = [&](const auto& share) { return share.percent > 0 && is_unrecorded(cell, share.stack); };
+  if (const TrafficRecord* const record = cell.traffic(key))
+    return std::any_of(record->weights.begin(), record->weights.end(), unrecorded);
+  return std::any_of(cell.seen->routes.begin(), cell.seen->routes.end(), [&](const Route& route) {
+    return route.key == key && std::any_of(route.backends.begin(), route.backends.end(), unrecorded);
+  });
+}
+
 class Course {
  public:
   Course(const Cell& cell, const TrafficKey& key, Instant now, CellPlan& out)
@@ -329,7 +346,7 @@ std::vector<Weight> weights_at(const std::vector<Weight>& origin, const std::vec
 
 bool settled(const Cell& cell, const std::string& name_space) {
   for (const Case& c : cell.cases) {
-    if (!c.wanted() || c.identity().name_space != name_space) continue;
+    if (!c.wanted() || c.ran() || c.identity().name_space != name_space) continue;
     if (!c.ready()) return false;
     if (!c.serves) continue;
     std::int32_t share = 0;
@@ -344,8 +361,12 @@ bool settled(const Cell& cell, const std::string& name_space) {
 
 std::vector<Service> plan_traffic(const Cell& cell, Instant now, CellPlan& out) {
   std::vector<Service> services;
-  for (const TrafficKey& key : services_of(cell))
-    if (auto record = Course(cell, key, now, out).decide()) services.push_back({key, std::move(*record)});
+  for (const TrafficKey& key : services_of(cell)) {
+    if (carried_by_unrecorded(cell, key))
+      services.push_back({key, std::nullopt});
+    else if (auto record = Course(cell, key, now, out).decide())
+      services.push_back({key, std::move(*record)});
+  }
   return services;
 }
 
@@ -362,9 +383,13 @@ void plan_routes(const Cell& cell, const std::vector<Service>& services, CellPla
   if (cell.seen != nullptr)
     for (const Route& route : cell.seen->routes) in_force[route.key] = &route;
   for (const Service& service : services) {
+    if (!service.record) {
+      in_force.erase(service.key);
+      continue;
+    }
     Route route{.key = service.key, .ports = {}, .backends = {}};
     std::int32_t most = -1;
-    for (const Weight& weight : service.record.weights) {
+    for (const Weight& weight : service.record->weights) {
       const Case* c = cell.find(weight.stack);
       if (c == nullptr || !c->live) continue;
       route.backends.push_back({weight.stack, weight.percent, servers_of(*c), c->identity().spec.health_checks});
@@ -381,7 +406,7 @@ void plan_routes(const Cell& cell, const std::vector<Service>& services, CellPla
       out.act(cell, identity_for(cell, service.key), Serve{route},
               cell.traffic(service.key) != nullptr ? std::string(kRouteLost) : "the balancer does not serve it yet");
     else if (*current != route)
-      out.act(cell, identity_for(cell, service.key), Serve{route}, "the balancer follows: " + describe(service.record.weights));
+      out.act(cell, identity_for(cell, service.key), Serve{route}, "the balancer follows: " + describe(service.record->weights));
   }
   for (const auto& [key, route] : in_force)
     out.act(cell, identity_for(cell, key), Unserve{key}, "nothing stands behind it any more");

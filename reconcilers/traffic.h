@@ -31,10 +31,10 @@ struct Part {
 /// Whether the wanted stacks of the namespace are ready and, within their major, have taken all traffic.
 [[nodiscard]] bool settled(const Cell& cell, const std::string& name_space);
 
-/// One service of a cell after this pass: its record, as it is or as this pass writes it.
+/// One service of a cell after this pass: its record, as it is or as this pass writes it; nothing when record and route stay untouched.
 struct Service {
   TrafficKey key;
-  TrafficRecord record;
+  std::optional<TrafficRecord> record;
 };
 
 /// Decides the courses of the cell's services; returns what is in force after this pass, for routes.

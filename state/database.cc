@@ -103,7 +103,14 @@ std::optional<Unsealed> Database::open_record(Table table, std::string_view key,
 
 std::optional<Head> Database::head() const {
   Transaction transaction = read();
-  return get<Head>(transaction, Table::kNow, kHeadKey);
+  return head_in(transaction);
+}
+
+std::optional<Head> Database::head_in(Transaction& transaction) const {
+  const std::optional<Head> stored = get<Head>(transaction, Table::kNow, kHeadKey);
+  const std::lock_guard guard(head_mutex_);
+  if (!whole_head_) whole_head_ = stored;
+  return stored ? stored : whole_head_;
 }
 
 Result<Database::Change> Database::change(Room room) {
@@ -123,7 +130,7 @@ Database::Change::Change(Database& database)
     : database_(&database), transaction_(database.environment_->write()), lost_(database.losses_.to_remove()) {
   // First of all, because a damaged key may lie behind the last good one, and entries are appended.
   for (const auto& [table, key] : lost_) transaction_.remove(table, key);
-  head_ = database.get<Head>(transaction_, Table::kNow, kHeadKey).value_or(Head{});
+  head_ = database.head_in(transaction_).value_or(Head{});
 }
 
 Status Database::Change::commit(std::optional<Instant> now) {
@@ -133,6 +140,10 @@ Status Database::Change::commit(std::optional<Instant> now) {
   if (Status done = transaction_.finish(); !done) {
     database_->failure_ = done.error();
     return done;
+  }
+  {
+    const std::lock_guard guard(database_->head_mutex_);
+    database_->whole_head_ = head_;
   }
   database_->written_ += written_;
   database_->losses_.removed(lost_);

@@ -93,6 +93,7 @@ class Database {
     return value_of<T>(table, key, *record);
   }
 
+  /// As it is stored or, once that is found damaged, as it was when it was last whole: a store in use never begins anew at nothing.
   [[nodiscard]] std::optional<Head> head() const;
 
   /// A change in the making; at most one at a time.
@@ -144,7 +145,10 @@ class Database {
   const std::uint64_t commits_before_;
   mutable Losses losses_;
   std::atomic<std::uint64_t> written_{0};
-  std::optional<Error> failure_;  // writer's thread
+  [[nodiscard]] std::optional<Head> head_in(Transaction& transaction) const;
+  mutable std::mutex head_mutex_;
+  mutable std::optional<Head> whole_head_;  // the first that was read, then what this writer committed
+  std::optional<Error> failure_;            // writer's thread
 };
 
 }  // namespace nelson

@@ -29,7 +29,8 @@ JournalEntry lost_entry(std::uint64_t sequence) {
 
 }  // namespace
 
-Journal::Journal(Database& database, std::uint64_t keep) : database_(database), keep_(std::max<std::uint64_t>(1, keep)) {}
+Journal::Journal(Database& database, std::uint64_t keep, std::uint64_t most_bytes)
+    : database_(database), keep_(std::max<std::uint64_t>(1, keep)), most_bytes_(most_bytes) {}
 
 Status Journal::start(std::uint64_t last) {
   last_ = last;
@@ -94,14 +95,18 @@ void Journal::trim(Database::Change& change, std::uint64_t newest, std::size_t l
     std::string stack;
   };
   std::vector<Old> old;
+  const std::uint64_t taken = change.transaction().bytes(Table::kJournal) + change.transaction().bytes(Table::kStacks);
+  std::uint64_t freed = 0;  // at least
   {
     Cursor cursor(change.transaction(), Table::kJournal);
     for (bool there = cursor.first(); there && old.size() < limit; there = cursor.next()) {
       const std::uint64_t sequence = number_of_key(cursor.key());
-      if (sequence + keep_ > newest) break;
+      if (sequence > last_ || (sequence + keep_ > newest && taken <= most_bytes_ + freed)) break;
       const auto entry = database_.value_of<JournalEntry>(Table::kJournal, cursor.key(), cursor.record());
       // An open intent must not be forgotten, unless somebody never settles at all: the journal stays bounded.
-      if (entry && entry->outcome == JournalEntry::Outcome::kOpen && sequence + 2 * keep_ > newest) break;
+      if (entry && entry->outcome == JournalEntry::Outcome::kOpen && sequence + 2 * keep_ > newest && taken <= 2 * most_bytes_)
+        break;
+      freed += cursor.key().size() + cursor.record().size();
       old.push_back({sequence, entry ? entry->stack : ""});
     }
   }

@@ -14,7 +14,8 @@ namespace nelson {
 /// The members are Store's, of the same names.
 class Journal {
  public:
-  Journal(Database& database, std::uint64_t keep);
+  /// Keeps `keep` entries, and fewer when they would take more than `most_bytes` of the file.
+  Journal(Database& database, std::uint64_t keep, std::uint64_t most_bytes);
 
   /// For the writer, once: `last` is the last sequence number ever given. Marks of open intents that were damaged are made again.
   Status start(std::uint64_t last);
@@ -36,6 +37,7 @@ class Journal {
 
   Database& database_;
   const std::uint64_t keep_;
+  const std::uint64_t most_bytes_;
   std::uint64_t last_ = 0;
 };
 

@@ -161,7 +161,7 @@ Error Environment::explain(std::string_view call, int result) const {
   switch (result) {
     case MDB_MAP_FULL:
       return internal(store + " is full: it may hold at most " + std::to_string(options_.max_bytes) +
-                      " bytes; raise max_bytes, or keep fewer entries and passes" + detail);
+                      " bytes; raise limits.store_mib of the machine file" + detail);
     case ENOSPC:
     case EDQUOT:
       return internal(store + " cannot be written, its disk is full: free some space, then start again" + detail);
@@ -239,6 +239,15 @@ void Transaction::remove(Table table, std::string_view key) {
   int result = environment_->fault("mdb_del");
   if (result == 0) result = mdb_del(handle_.get(), environment_->tables_[static_cast<std::size_t>(table)], &at, nullptr);
   if (result != MDB_NOTFOUND) succeeded("mdb_del", result);
+}
+
+std::uint64_t Transaction::bytes(Table table) {
+  if (failed()) return 0;
+  MDB_stat stat{};
+  int result = environment_->fault("mdb_stat");
+  if (result == 0) result = mdb_stat(handle_.get(), environment_->tables_[static_cast<std::size_t>(table)], &stat);
+  if (!succeeded("mdb_stat", result)) return 0;
+  return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * std::uint64_t{stat.ms_psize};
 }
 
 Status Transaction::finish() {

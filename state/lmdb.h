@@ -93,6 +93,8 @@ class Transaction {
   /// As put, for a key greater than all in the table: pages are filled to the end.
   void append(Table table, std::string_view key, std::string_view record);
   void remove(Table table, std::string_view key);
+  /// What the table takes of the file, in whole pages; 0 after an error.
+  [[nodiscard]] std::uint64_t bytes(Table table);
 
   /// Commits and syncs a change; ends a snapshot. The first error of the whole transaction, if there was one.
   Status finish();

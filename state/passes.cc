@@ -273,8 +273,8 @@ Status Passes::record(const Desired& desired, const Observed& observed, Instant 
     if (!*more) break;
     checkpoint = true;  // make_room has read everything again
   }
-  database_.losses().say("the inputs of a pass take more than a third of the store's max_bytes (" + std::to_string(most_bytes_) +
-                         " bytes): no pass is kept for replay until the next start; raise max_bytes");
+  database_.losses().say("the inputs of a pass take more than a third of the store (" + std::to_string(most_bytes_) +
+                         " bytes): no pass is kept for replay until the next start; raise limits.store_mib of the machine file");
   too_large_ = true;
   return {};
 }

@@ -30,7 +30,7 @@ class LmdbStore final : public Store {
             std::string rebuilt)
       : lock_(std::move(lock)),
         database_(std::move(environment), options.folder, options.keep_free),
-        journal_(database_, options.keep_entries),
+        journal_(database_, options.keep_entries, options.max_bytes / 4),
         passes_(database_, options),
         subjects_(database_),
         rebuilt_(std::move(rebuilt)) {}

@@ -79,11 +79,11 @@ struct ReplayedPass {
 struct StoreOptions {
   std::string folder;  // made when missing, mode 0700; wider modes are refused
   std::size_t max_bytes = std::size_t{1} << 30;
-  std::uint64_t keep_entries = 100'000;               // journal entries; older ones go
-  std::uint64_t keep_passes = 1'000;                  // replayable passes
-  std::uint64_t checkpoint_every = 100;               // passes
-  std::string holder;                                 // who takes the lock: "nelson run on HOST, pid N, since T"
-  bool read_only = false;                             // no lock, no write, no folder made
+  std::uint64_t keep_entries = 100'000;  // journal entries; older ones go, sooner when they take a quarter of the bytes
+  std::uint64_t keep_passes = 1'000;     // replayable passes
+  std::uint64_t checkpoint_every = 100;  // passes
+  std::string holder;                    // who takes the lock: "nelson run on HOST, pid N, since T"
+  bool read_only = false;                // no lock, no write, no folder made; for tests and tests/bench
   std::uint64_t keep_free = std::uint64_t{64} << 20;  // bytes of the disk left alone: below, only outcomes are still written
 };
 
@@ -134,7 +134,7 @@ class Store {
   /// The greatest instant ever written, for the check of the clock at start; nothing in a new store.
   [[nodiscard]] virtual std::optional<Instant> last_instant() const = 0;
 
-  /// Commits, and syncs LMDB was asked for, since open; for tests and /metrics.
+  /// Since open; for tests and /metrics. Every commit is synced, so the first two are equal.
   struct Counters {
     std::uint64_t commits = 0, syncs = 0, records_written = 0, records_damaged = 0;
   };

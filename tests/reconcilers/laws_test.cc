@@ -208,6 +208,17 @@ TEST_P(PlanLaws, HoldsUntilWakeAt) {
   EXPECT_EQ(plan(history.world.desired, history.world.observed, until).actions, today.actions);
 }
 
+/// What the live stacks of all cells call, put together anew.
+CallerIndex callers_of(const Observed& observed) {
+  CallerIndex index;
+  for (const auto& [key, cell] : observed.cells)
+    for (Call& call : calls_of(key, cell)) {
+      std::vector<Caller>& callers = index[call.to];
+      callers.insert(std::upper_bound(callers.begin(), callers.end(), call.from), std::move(call.from));
+    }
+  return index;
+}
+
 TEST_P(PlanLaws, CellsMergeToTheWhole) {
   History history(GetParam());
   history.run(60);

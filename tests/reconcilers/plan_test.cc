@@ -133,6 +133,28 @@ TEST(Release, AStuckReleaseNeverCostsTheVersionThatServesAndIsOvertaken) {
   EXPECT_FALSE(world.lives("howdy", "1.0.0"));
 }
 
+TEST(Release, OneThatCannotBeLaunchedKeepsNobodyFromKeepingWhatServes) {
+  World world;
+  world.want("howdy", "1.0.0");
+  world.settle();
+  world.stack("howdy", "1.0.0")->running.reset();
+  world.stack("howdy", "1.0.0")->published.reset();
+  world.cell("howdy").routes.clear();
+  world.want("howdy", "1.1.0");
+  EXPECT_EQ(lines_of(world.plan_now()), (Lines{"repair howdy 1.0.0", "serve howdy", "publish howdy 1.0.0", "launch howdy 1.1.0"}));
+}
+
+TEST(Release, FactsAreWrittenBeforeAnythingIsStarted) {
+  World world;
+  world.want("howdy", "1.0.0");
+  world.settle();
+  world.want("howdy", "1.1.0");
+  world.pass();
+  world.stack("howdy", "1.0.0")->running.reset();
+  EXPECT_EQ(lines_of(world.plan_now()),
+            (Lines{"note ready howdy 1.1.0", "repair howdy 1.0.0", "serve howdy", "publish howdy 1.1.0"}));
+}
+
 TEST(Release, TimeThatPassedUnseenMovesOneStepOnly) {
   World world;
   world.want("howdy", "1.0.0");
@@ -193,6 +215,43 @@ TEST(InPlace, InstancesScaleWithoutANewStackAndDownOnlyAfterDraining) {
   EXPECT_EQ(world.stack("howdy", "1.0.0")->running->count, 1);
 }
 
+TEST(InPlace, MoreInstancesAreNoTroubleWhileTheyComeUp) {
+  for (const bool checked : {true, false}) {
+    World world;
+    const auto want = [&]() -> DesiredStack& {
+      DesiredStack& stack = world.want("howdy", "1.0.0");
+      if (!checked) stack.spec.health_checks.clear();
+      return stack;
+    };
+    want();
+    world.let_pass(minutes(1));
+    want().settings.instances = 3;
+    world.settle();
+    std::vector<Instance>& instances = world.stack("howdy", "1.0.0")->running->instances;
+    ASSERT_EQ(instances.size(), 3U);
+    const auto trouble = [&] {
+      const Plan decided = world.plan_now();
+      return codes_of(decided) == Lines{"unhealthy"} ? std::optional(decided.held[0].trouble) : std::nullopt;
+    };
+    for (std::size_t i = 1; i < 3; ++i) {
+      instances[i].state = InstanceState::kStarting;
+      instances[i].health = Health::kUnknown;
+    }
+    EXPECT_EQ(trouble(), false) << "they are starting";
+    for (std::size_t i = 1; i < 3; ++i) {
+      instances[i].state = InstanceState::kRunning;
+      instances[i].health = checked ? Health::kFailing : Health::kUnknown;
+    }
+    EXPECT_EQ(trouble(), false) << "they are young";
+    EXPECT_EQ(world.plan_now().wake_at, world.now + seconds(30));
+    instances[1].restarts = instances[2].restarts = 1;
+    EXPECT_EQ(trouble(), true) << "they crash";
+    instances[1].restarts = instances[2].restarts = 0;
+    world.now += seconds(30);
+    EXPECT_EQ(trouble(), checked ? std::optional(true) : std::nullopt) << "they had their time";
+  }
+}
+
 TEST(Drift, WhatDoesNotRunIsStartedAgainAsTheSameIncarnation) {
   World world;
   world.want("howdy", "1.0.0");
@@ -211,16 +270,6 @@ TEST(Drift, WhatNoRuleKeepsIsNotStartedAgain) {
   world.let_pass(minutes(25));
   world.stack("howdy", "1.0.0")->running.reset();
   EXPECT_FALSE(has(lines_of(world.plan_now()), "repair howdy 1.0.0"));
-}
-
-TEST(Drift, ALostRecordOfAWantedStackIsWrittenAgainAndNothingIsLaunchedTwice) {
-  World world;
-  world.want("howdy", "1.0.0");
-  world.settle();
-  world.stack("howdy", "1.0.0")->record.reset();
-  const Plan decided = world.plan_now();
-  ASSERT_TRUE(has(lines_of(decided), "launch howdy 1.0.0"));
-  EXPECT_EQ(std::get<Launch>(decided.actions[0].effect).incarnation, 1U) << "the life that runs goes on";
 }
 
 TEST(Dependencies, FirstLaunchWaitsForWhatItCallsAndSaysWhatWouldClearIt) {
@@ -281,6 +330,16 @@ TEST(Leaving, ARepositoryThatCannotBeReadMakesNothingUnwanted) {
   world.desired.repositories.erase("repo-howdy");
   world.let_pass(hours(24));
   EXPECT_FALSE(world.lives("howdy", "1.0.0")) << "its file left the control repository";
+}
+
+TEST(Leaving, ADomainThatLeavesIsEmptiedWhateverItsRepositoriesSay) {
+  World world;
+  world.want("howdy", "1.0.0");
+  world.settle();
+  world.desired.repositories["repo-howdy"].state = RepositoryState::kUnknown;
+  world.settings().leaving = true;
+  world.let_pass(hours(2));
+  EXPECT_FALSE(world.lives("howdy", "1.0.0"));
 }
 
 TEST(Leaving, ADomainThatIsNotNamedAnyMoreStaysUntouchedAndSaysSo) {
@@ -367,7 +426,8 @@ TEST(Fresh, AnOldMemoryOfGitMovesNoUnitToAnotherCommit) {
   world.let_pass(hours(5));
   EXPECT_TRUE(world.lives("howdy", "1.1.0"));
   EXPECT_EQ(world.stack("howdy", "1.0.0"), nullptr);
-  EXPECT_TRUE(has(codes_of(world.plan_now()), "not-fetched"));
+  ASSERT_EQ(codes_of(world.plan_now()), Lines{"not-fetched"});
+  EXPECT_NE(world.plan_now().held[0].reason.find("or a file in it does not read"), std::string::npos) << "either makes it old";
   world.desired.cells[{"local", "howdy"}].stacks[0].fresh = true;
   world.settle();
   EXPECT_TRUE(world.lives("howdy", "1.0.0"));
@@ -475,43 +535,6 @@ TEST(Removal, OnceStampedFinishesEvenIfGitWantsItAgainAndThenItIsLaunchedAnew) {
   world.settle();
   EXPECT_EQ(world.stack("howdy", "1.0.0")->record->incarnation, 2U);
   EXPECT_TRUE(world.lives("howdy", "1.0.0"));
-}
-
-TEST(Jobs, OnceRunsOnceAndItsResultIsAFact) {
-  World world;
-  DesiredStack& job = world.want("report", "1.0.0");
-  job.spec.ports.clear();
-  job.spec.health_checks.clear();
-  job.spec.schedule = "once";
-  world.settle();
-  EXPECT_EQ(world.stack("report", "1.0.0")->record->job_result, JobResult::kSucceeded);
-  world.stack("report", "1.0.0")->running.reset();
-  EXPECT_EQ(lines_of(world.plan_now()), Lines{}) << "it is not run again";
-}
-
-TEST(Jobs, ANewScheduleStartsOnlyAfterTheOldOneHasEnded) {
-  World world;
-  const auto want_job = [&](const std::string& version) {
-    DesiredStack& job = world.want("report", version);
-    job.spec.ports.clear();
-    job.spec.health_checks.clear();
-    job.spec.schedule = "*/5 * * * *";
-  };
-  want_job("1.0.0");
-  world.settle();
-  world.stack("report", "1.0.0")->running->child_running = true;
-  want_job("1.1.0");
-  world.let_pass(minutes(10));
-  EXPECT_EQ(world.stack("report", "1.1.0"), nullptr);
-  EXPECT_TRUE(has(codes_of(world.plan_now()), "last-run"));
-  // A clock that was set back a day: the hour counts from now on.
-  world.now -= hours(24);
-  world.settle();
-  EXPECT_LE(world.plan_now().wake_at, world.now + hours(1));
-  world.stack("report", "1.0.0")->running->child_running = false;
-  world.settle();
-  EXPECT_TRUE(world.lives("report", "1.1.0"));
-  EXPECT_FALSE(world.stack("report", "1.0.0")->running);
 }
 
 TEST(Idle, ADomainMaySayThatAnIdleWantedStackGoesAndIsRemembered) {

@@ -6,12 +6,10 @@ namespace nelson::simulation {
 namespace {
 
 using std::chrono::hours;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// Instants are stamped with the pass's time, and a pass takes some.
 constexpr Duration kSlack = seconds(2);
-constexpr Duration kLongestLastRun = hours(1);
 
 /// Of ours: others' stacks decide nothing.
 bool live(const StackRecord& record) {
@@ -19,10 +17,6 @@ bool live(const StackRecord& record) {
 }
 bool is_job(const StackRecord& record) { return !record.identity.spec.schedule.empty(); }
 bool serves(const Identity& identity) { return identity.spec.schedule.empty() && !identity.spec.ports.empty(); }
-
-TrafficKey service_of(const Identity& identity) {
-  return {identity.domain, identity.name_space, identity.unit, identity.version.major};
-}
 
 int percent_of(const TrafficRecord& record, const std::string& stack) {
   for (const Weight& weight : record.weights)
@@ -220,6 +214,7 @@ void Checker::check_launch(const std::string& domain, const StackRecord& record,
   if (decided_ < desired_at_) return;  // a batch that hung: Git has moved on since
   check(want != nullptr, "I7", record.stack + " is launched and Git does not want it");
   if (want == nullptr) return;
+  check(old == nullptr || old->job_result == JobResult::kNone, "I9", record.stack + " is launched again and has run");
   const Running* running = at_or_null(truth.running, record.stack);
   if (!want->stack->fresh)
     for (const auto& [name, other] : truth.records)
@@ -326,7 +321,7 @@ void Checker::check_retirement(const std::string& domain, const StackRecord& rec
         name + " is retired although the control repository went back");
 
   const Wanted* want = wanted(domain, name);
-  check(want == nullptr || outvoted(domain, *want, truth) || (idle && settings->retire_idle), "I3",
+  check(want == nullptr || outvoted(domain, *want, truth) || (idle && settings->retire_idle && !is_job(record)), "I3",
         name + " is retired and Git wants it");
   bool named = false, contested = false;
   for (const auto& [where, other] : wanted_) {
@@ -563,8 +558,9 @@ void Checker::pass_ended(const PassSeen& pass, const std::map<std::string, FakeT
     for (const auto& [where, want] : wanted_) {
       if (where.first != domain || want.contested || settings.retire_idle || !want.stack->fresh) continue;
       const StackRecord* record = at_or_null(truth.records, where.second);
-      check(record != nullptr && live(*record) && (truth.running.contains(where.second) || record->job_result != JobResult::kNone),
-            "I14", "converged is shown and " + where.second + " is not there");
+      const bool ran = record != nullptr && record->job_result != JobResult::kNone;
+      check(ran || (record != nullptr && live(*record) && truth.running.contains(where.second)), "I14",
+            "converged is shown and " + where.second + " is not there");
     }
   }
 }
@@ -626,7 +622,8 @@ void Checker::rest_of_wanted(const std::string& domain, const std::string& name,
                              const FakeTruth& truth) {
   const StackRecord* record = at_or_null(truth.records, name);
   if (!can_be_launched(domain, want, 0)) return;
-  // What was retired idle stays away while nobody calls it (semantics 9).
+  // What was retired idle stays away while nobody calls it, and a once-job that ran for good (semantics 9).
+  if (record != nullptr && record->removed && record->job_result != JobResult::kNone) return;
   if (settings.retire_idle && record != nullptr && record->tombstone && !awaited(domain, want, truth)) return;
   check(record != nullptr && live(*record), "I2", name + " is wanted and not launched");
   if (record == nullptr) return;

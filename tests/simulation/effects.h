@@ -23,6 +23,11 @@ const typename Map::mapped_type* at_or_null(const Map& map, const typename Map::
 /// Of namespaces.
 inline bool above(const std::string& ancestor, const std::string& name) { return name.starts_with(ancestor + "/"); }
 
+/// The service that a stack with ports stands behind.
+inline TrafficKey service_of(const Identity& identity) {
+  return {identity.domain, identity.name_space, identity.unit, identity.version.major};
+}
+
 /// The kinds of action, as the journal names them.
 inline constexpr auto kActions =
     std::to_array<std::string_view>({"launch", "repair", "update", "scale", "note", "shift", "drop-traffic", "serve", "unserve",

@@ -217,6 +217,39 @@ TEST(Damage, WhatIsLostIsRemovedCountedOnceAndSaid) {
   EXPECT_TRUE(store->open_intents()->empty());
 }
 
+TEST(Damage, AHeadDamagedWhileItIsInUseIsPutBack) {
+  const TestFolder folder;
+  {
+    const auto store = opened(folder.options());
+    std::vector<JournalEntry> batch{intent("a"), intent("b")};
+    ASSERT_TRUE(store->intend(batch));
+    ASSERT_TRUE(store->record_pass({}, {}, at(7000), "digest"));
+    const std::string bytes = read_file(folder.data());
+    std::fstream file(folder.data(), std::ios::binary | std::ios::in | std::ios::out);
+    for (std::size_t found = 0; (found = bytes.find("head", found)) != std::string::npos; found += 4) {
+      file.seekp(static_cast<std::streamoff>(found) + 20);
+      file.put(static_cast<char>(bytes[found + 20] ^ 1));
+    }
+    file.flush();
+    EXPECT_EQ(store->last_pass(), 1U);
+    EXPECT_EQ(store->last_instant(), at(7000));
+    EXPECT_EQ(store->counters().records_damaged, 1U);
+    for (std::uint64_t sequence = 3; sequence < 6; ++sequence) {
+      std::vector<JournalEntry> next{intent("c")};
+      ASSERT_TRUE(store->intend(next));
+      EXPECT_EQ(next[0].sequence, sequence);
+    }
+  }
+  const auto store = opened(folder.options());
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(store->rebuilt(), "");
+  EXPECT_EQ(store->last_pass(), 1U);
+  EXPECT_EQ(store->last_instant(), at(7000));
+  std::vector<JournalEntry> next{intent("c")};
+  ASSERT_TRUE(store->intend(next));
+  EXPECT_EQ(next[0].sequence, 6U);
+}
+
 TEST(Damage, AnInspectionThinksWellOfEveryWholeFile) {
   const TestFolder folder;
   std::mt19937_64 random(7);

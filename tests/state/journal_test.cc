@@ -185,6 +185,32 @@ TEST(Journal, ALowerLimitIsReachedWithoutALongCommit) {
   EXPECT_EQ(sequences_of(store->history("a", 0, 100)), (Sequences{3004, 3003, 3002, 3001, 3000}));
 }
 
+TEST(Journal, FillsNoStoreHoweverSmallAndLongItsEntries) {
+  const TestFolder folder;
+  StoreOptions options = folder.options();
+  options.max_bytes = std::size_t{1} << 20;
+  std::uint64_t newest = 0;
+  for (int start = 0; start < 3; ++start) {
+    const auto store = opened(options);
+    for (int i = 0; i < 300; ++i) {
+      std::vector<JournalEntry> batch(5, intent("a"));
+      for (JournalEntry& entry : batch) entry.reason = std::string(1000, 'r');
+      const Status intended = store->intend(batch);
+      ASSERT_TRUE(intended) << intended.error().message << " after " << newest;
+      newest = batch.back().sequence;
+      std::vector<Settlement> done;
+      for (const JournalEntry& entry : batch) done.push_back({entry.sequence, std::string(1000, 'e')});
+      if (start == 1) continue;  // nothing is ever settled
+      ASSERT_TRUE(store->settle(done, at(1)));
+    }
+    const auto history = store->history("a", 0, 10'000);
+    ASSERT_TRUE(history);
+    ASSERT_GT(history->size(), 30U) << "a store full of history, all the same";
+    EXPECT_EQ(history->front().sequence, newest);
+    EXPECT_EQ(history->back().sequence, newest - history->size() + 1) << "the oldest went first";
+  }
+}
+
 TEST(Journal, LongTextIsCutBetweenCharacters) {
   const TestFolder folder;
   const auto store = opened(folder.options());

@@ -218,7 +218,7 @@ TEST(Passes, InputsTooLargeAreNotKeptAndThatIsSaid) {
   ASSERT_TRUE(store->record_pass(inputs.desired, inputs.observed, at(2), "large"));
   ASSERT_TRUE(store->record_pass(inputs.desired, inputs.observed, at(3), "larger"));
   ASSERT_EQ(store->damages().size(), 1U);
-  EXPECT_NE(store->damages()[0].find("raise max_bytes"), std::string::npos) << store->damages()[0];
+  EXPECT_NE(store->damages()[0].find("raise limits.store_mib"), std::string::npos) << store->damages()[0];
   std::vector<JournalEntry> batch{intent("a")};
   EXPECT_TRUE(store->intend(batch)) << "the journal goes on";
 }
