@@ -32,8 +32,7 @@ void check_line(const std::string& line) {
 }
 
 bool same(const SupervisorHello& a, const SupervisorHello& b) {
-  return a.protocol == b.protocol && a.stack == b.stack && a.incarnation == b.incarnation &&
-         a.document_digest == b.document_digest && a.pid == b.pid;
+  return a.protocol == b.protocol && a.stack == b.stack && a.incarnation == b.incarnation && a.document_digest == b.document_digest;
 }
 bool same(const SupervisorRequest& a, const SupervisorRequest& b) { return a.verb == b.verb && a.count == b.count; }
 bool same(const Running& a, const Running& b) { return a == b; }
