@@ -44,6 +44,7 @@ class Api : public testing::Test {
     EXPECT_EQ(field_of(text, "Content-Type"), "application/json");
     return Json::parse(body_of(text));
   }
+  std::vector<Json> services() { return json("/v1/status").at("services"); }
   std::vector<std::string> names(const std::string& target) {
     std::vector<std::string> out;
     for (const Json& item : json(target)) out.push_back(item.at("stack_name"));
@@ -257,7 +258,7 @@ TEST_F(Api, WhatRetiredIdleIsNotOnItsWay) {
   situation.advance(std::chrono::hours(12));
   ASSERT_TRUE(situation.stack("cart", {0, 9, 1}).record->tombstone) << "nobody calls it";
   server_->publish(situation.view());
-  for (const Json& service : json("/v1/status").at("services")) EXPECT_EQ(service.at("moving"), false) << service;
+  for (const Json& service : services()) EXPECT_EQ(service.at("moving"), false) << service;
   EXPECT_EQ(json("/v1/commits/" + kCommit1).at("state"), "live") << body("/v1/commits/" + kCommit1);
 }
 
@@ -274,7 +275,7 @@ TEST_F(Api, AJobThatRanAndComesBackWithARevertIsLiveWithoutRunningAgain) {
   situation.advance(std::chrono::hours(2));
   ASSERT_TRUE(situation.stack("report", {1, 1, 0}).record->removed) << "it does not run again";
   server_->publish(situation.view());
-  for (const Json& service : json("/v1/status").at("services")) EXPECT_EQ(service.at("moving"), false) << service;
+  for (const Json& service : services()) EXPECT_EQ(service.at("moving"), false) << service;
   EXPECT_EQ(json("/v1/commits/" + kCommit1).at("state"), "live") << body("/v1/commits/" + kCommit1);
 }
 
