@@ -1,6 +1,8 @@
 #include "state/folder.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -10,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <sstream>
@@ -21,6 +24,7 @@ namespace {
 
 constexpr std::string_view kAside = "data.mdb.damaged-";
 constexpr std::size_t kKeptAside = 3;
+constexpr std::chrono::seconds kLettingGo{3};  // for what a holder that was killed has left behind to let go of the lock
 
 std::string text_of(int error) { return std::strerror(error); }
 
@@ -97,6 +101,17 @@ LockWords read_words(int file) {
   return words;
 }
 
+/// Whether the process that these words name, "... (pid 123)", is gone. Its lock may outlive it for a moment: a child that it had forked
+/// shares the lock until it starts a program of its own.
+bool has_ended(std::string_view holder) {
+  constexpr std::string_view kMark = "(pid ";
+  const std::size_t at = holder.rfind(kMark);
+  if (at == std::string_view::npos) return false;
+  int id = 0;
+  std::from_chars(holder.data() + at + kMark.size(), holder.data() + holder.size(), id);
+  return id > 0 && ::kill(id, 0) != 0 && errno == ESRCH;
+}
+
 /// `keep` bytes stay. A failure is no matter: the lock holds whatever its file says, so that a full disk keeps nobody from starting.
 void write_words(int file, std::size_t keep, const std::string& holder) {
   const std::string text = (holder.empty() ? "nelson" : holder.substr(0, 400)) + " (pid " + std::to_string(::getpid()) + ")\n";
@@ -150,6 +165,7 @@ std::optional<std::uint64_t> free_bytes(const std::string& folder) {
 
 Result<FolderLock> FolderLock::take(const std::string& folder, const std::string& holder) {
   const std::string path = folder + "/lock";
+  const auto patience = std::chrono::steady_clock::now() + kLettingGo;
   for (;;) {
     FolderLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (lock.file_ < 0) return invalid("cannot open the store's lock " + path + ": " + text_of(errno));
@@ -157,6 +173,10 @@ Result<FolderLock> FolderLock::take(const std::string& folder, const std::string
       if (errno == EINTR) continue;
       if (errno != EWOULDBLOCK) return invalid("cannot lock " + path + ": " + text_of(errno));
       const std::string held_by = read_words(lock.file_).holder;
+      if (has_ended(held_by) && std::chrono::steady_clock::now() < patience) {
+        ::poll(nullptr, 0, 10);
+        continue;
+      }
       if (!held_by.empty()) write_words(lock.file_, held_by.size() + 1, holder);
       return conflict("the store at " + folder + " is held by " +
                       (held_by.empty() ? "a process that has only just started" : held_by) +

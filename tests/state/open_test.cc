@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -339,6 +340,24 @@ TEST(Lock, IsNotKeptByAChildThatWasForked) {
   });
   ASSERT_EQ(child.next(), 1U);
   store.reset();
+  EXPECT_NE(opened(folder.options()), nullptr);
+}
+
+TEST(Lock, OfAKilledHolderIsWaitedForWhileItsForkedChildHasIt) {
+  const TestFolder folder;
+  Child holder([&](const Child::Report& report) {
+    const auto store = Store::open(folder.options());
+    const pid_t self = ::getpid();
+    if (::fork() == 0) {  // on its way to a program of its own, and slow
+      while (::getppid() == self) ::poll(nullptr, 0, 5);
+      for (int i = 0; i < 6; ++i) ::poll(nullptr, 0, 50);
+      ::_exit(0);
+    }
+    report(store.ok() ? 1 : 0);
+    ::pause();
+  });
+  ASSERT_EQ(holder.next(), 1U);
+  holder.end();
   EXPECT_NE(opened(folder.options()), nullptr);
 }
 
