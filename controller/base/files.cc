@@ -1,12 +1,15 @@
 #include "controller/base/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "controller/base/descriptor.h"
 
@@ -44,6 +47,22 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
     content.append(block, static_cast<std::size_t>(got));
   }
 }
+
+std::optional<std::vector<std::string>> names_in(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), ::closedir);
+  if (!folder) return std::nullopt;
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    if (entry->d_name != std::string_view(".") && entry->d_name != std::string_view("..")) names.emplace_back(entry->d_name);
+    errno = 0;
+  }
+  if (errno != 0) return std::nullopt;
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> names_if_any(const std::string& path) { return names_in(path).value_or(std::vector<std::string>{}); }
 
 Status create_file(const std::string& path, const std::string& content, unsigned mode) {
   const Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};

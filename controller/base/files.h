@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "state/model/result.h"
 
@@ -10,6 +12,11 @@ namespace nelson {
 /// The whole of a regular file. kInvalid when it is not there, is no regular file, may not be read or is longer than `max_bytes`;
 /// kUnavailable when it could not be read just now.
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
+
+/// The names in a folder, sorted, without "." and "..". Nothing when it cannot be read to its end; errno tells why.
+std::optional<std::vector<std::string>> names_in(const std::string& path);
+/// The same; a folder that cannot be read has none.
+std::vector<std::string> names_if_any(const std::string& path);
 
 /// Makes the file with this content; kConflict when something is there already. The folder must exist.
 Status create_file(const std::string& path, const std::string& content, unsigned mode = 0644);

@@ -17,7 +17,7 @@ namespace nelson {
 namespace {
 
 std::atomic<std::uint64_t> lost{0};
-thread_local bool failed = false;  // the line this thread wrote last
+thread_local bool write_failed = false;  // the line this thread wrote last
 
 struct Log {
   LogOptions options;
@@ -29,7 +29,7 @@ std::shared_ptr<spdlog::logger> make_logger(const spdlog::sink_ptr& sink) {
   logger->set_pattern("%v");
   logger->set_level(spdlog::level::trace);
   logger->flush_on(spdlog::level::trace);
-  logger->set_error_handler([](const std::string&) { failed = true; });
+  logger->set_error_handler([](const std::string&) { write_failed = true; });
   return logger;
 }
 
@@ -104,9 +104,9 @@ void log_line(LogLevel level, std::string_view message, std::initializer_list<Lo
     const auto write = [&log](LogLevel l, std::string_view m, std::initializer_list<LogField> f) {
       const std::string at = wall_clock();
       const std::string line = log->options.format == LogFormat::kJson ? as_json(l, m, f, at) : as_text(l, m, f, at);
-      failed = false;
+      write_failed = false;
       log->logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
-      return !failed;
+      return !write_failed;
     };
     const std::uint64_t lost_before = lost.exchange(0);
     if (lost_before > 0 && !write(LogLevel::kWarning, "log lines were lost", {{"count", std::to_string(lost_before)}}))

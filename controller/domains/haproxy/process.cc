@@ -1,7 +1,6 @@
 #include "controller/domains/haproxy/process.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -174,11 +173,9 @@ Status start_detached(const std::vector<std::string>& command, const std::string
 }
 
 std::size_t Relatives::signal(int signal) const {
-  const std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir("/proc"), ::closedir);
-  if (!processes) return 0;
   std::size_t found = 0;
-  while (const dirent* entry = ::readdir(processes.get())) {
-    const pid_t pid = std::atoi(entry->d_name);
+  for (const std::string& process : names_if_any("/proc")) {
+    const pid_t pid = std::atoi(process.c_str());
     if (pid <= 1) continue;
     const Descriptor pinned(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (pinned.get() < 0) continue;

@@ -1,6 +1,5 @@
 #include "controller/domains/local/lighthouse.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +14,7 @@ namespace nelson {
 namespace {
 
 constexpr std::size_t kPayloadBytes = std::size_t{1} << 20;
-constexpr std::string_view kSuffix = ".json";
+constexpr std::string_view kPayloadSuffix = ".json";
 
 class Lighthouse final : public Discovery {
  public:
@@ -23,21 +22,17 @@ class Lighthouse final : public Discovery {
 
   Result<DiscoveryView> observe() override {
     DiscoveryView view;
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(folder_.c_str()), ::closedir);
-    if (!folder && errno == ENOENT && read_only_) return view;  // never used yet
-    if (!folder) return unavailable(folder_ + ": cannot be read: " + std::system_category().message(errno));
-    errno = 0;
-    while (const dirent* entry = ::readdir(folder.get())) {
-      std::string_view name = entry->d_name;
-      if (name.ends_with(kSuffix)) name.remove_suffix(kSuffix.size());
-      if (name.size() != std::string_view(entry->d_name).size() && parse_stack_name(name)) {
-        auto payload = read_file(folder_ + "/" + entry->d_name, kPayloadBytes);
-        // One that cannot be read is shown as empty: it is not what anybody wants there, so that it is written again.
-        view.published[std::string(name)] = payload ? std::move(*payload) : "";
-      }
-      errno = 0;
+    const auto files = names_in(folder_);
+    if (!files && errno == ENOENT && read_only_) return view;  // never used yet
+    if (!files) return unavailable(folder_ + ": cannot be read: " + std::system_category().message(errno));
+    for (const std::string& file : *files) {
+      if (!file.ends_with(kPayloadSuffix)) continue;
+      const std::string stack = file.substr(0, file.size() - kPayloadSuffix.size());
+      if (!parse_stack_name(stack)) continue;
+      auto payload = read_file(folder_ + "/" + file, kPayloadBytes);
+      // One that cannot be read is shown as empty: it is not what anybody wants there, so that it is written again.
+      view.published[stack] = payload ? std::move(*payload) : "";
     }
-    if (errno != 0) return unavailable(folder_ + ": cannot be read: " + std::system_category().message(errno));
     return view;
   }
 
@@ -55,7 +50,7 @@ class Lighthouse final : public Discovery {
   }
 
  private:
-  [[nodiscard]] std::string path(const std::string& stack) const { return folder_ + "/" + stack + std::string(kSuffix); }
+  [[nodiscard]] std::string path(const std::string& stack) const { return folder_ + "/" + stack + std::string(kPayloadSuffix); }
 
   [[nodiscard]] Status may_write(const std::string& stack) const {
     if (read_only_) return internal(folder_ + ": was opened to be read only; nothing is written");

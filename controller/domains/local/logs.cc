@@ -1,6 +1,5 @@
 #include "controller/domains/local/logs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,33 +11,20 @@
 #include <tuple>
 #include <utility>
 
+#include "controller/base/files.h"
 #include "controller/domains/local/process.h"
 #include "state/model/names.h"
 
 namespace nelson {
 namespace {
 
-constexpr std::string_view kSuffix = ".log";
+constexpr std::string_view kLogSuffix = ".log";
 constexpr std::string_view kSupervisorLog = "supervisor.log";
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-std::optional<std::vector<std::string>> names_in(const std::string& folder) {
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(folder.c_str()));
-  if (!directory) return std::nullopt;
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(directory.get()))
-    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 std::optional<std::int32_t> index_of(std::string_view file) {
   if (file == kSupervisorLog) return -1;
-  if (!file.ends_with(kSuffix)) return std::nullopt;
-  file.remove_suffix(kSuffix.size());
+  if (!file.ends_with(kLogSuffix)) return std::nullopt;
+  file.remove_suffix(kLogSuffix.size());
   std::int32_t index = 0;
   const auto [end, error] = std::from_chars(file.data(), file.data() + file.size(), index);
   if (error != std::errc() || end != file.data() + file.size() || index < 0) return std::nullopt;
@@ -75,7 +61,7 @@ Result<std::vector<LogFile>> list_logs(const std::string& folder, std::string_vi
   for (const std::string& stack : *stacks) {
     if (!chosen(stack, word)) continue;
     const std::string in = logs + "/" + stack + "/";
-    for (const std::string& file : names_in(in).value_or(std::vector<std::string>{}))
+    for (const std::string& file : names_if_any(in))
       if (const auto index = index_of(file)) found.push_back({stack, *index, in + file});
   }
   std::sort(found.begin(), found.end(),
@@ -206,15 +192,14 @@ void LogWriter::write(std::string_view bytes) {
 void drop_old_logs(const std::string& folder) {
   const std::string logs = folder + "/logs";
   std::vector<std::pair<std::int64_t, std::string>> ended;
-  for (const std::string& stack : names_in(logs).value_or(std::vector<std::string>{})) {
+  for (const std::string& stack : names_if_any(logs)) {
     struct stat info {};
     if (::access((folder + "/stacks/" + stack).c_str(), F_OK) == 0 || ::stat((logs + "/" + stack).c_str(), &info) != 0) continue;
     ended.emplace_back(-static_cast<std::int64_t>(info.st_mtime), logs + "/" + stack);
   }
   std::sort(ended.begin(), ended.end());
   for (std::size_t i = kEndedLogsKept; i < ended.size(); ++i) {
-    for (const std::string& file : names_in(ended[i].second).value_or(std::vector<std::string>{}))
-      ::unlink((ended[i].second + "/" + file).c_str());
+    for (const std::string& file : names_if_any(ended[i].second)) ::unlink((ended[i].second + "/" + file).c_str());
     ::rmdir(ended[i].second.c_str());
   }
 }

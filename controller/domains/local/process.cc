@@ -1,6 +1,5 @@
 #include "controller/domains/local/process.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/random.h>
@@ -15,12 +14,10 @@
 #include <memory>
 #include <system_error>
 
+#include "controller/base/files.h"
+
 namespace nelson {
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
 
 std::string proc_path(pid_t pid, const char* file) { return "/proc/" + std::to_string(pid) + "/" + file; }
 
@@ -47,10 +44,7 @@ std::optional<ProcessStat> stat_of(pid_t pid) {
 
 std::vector<pid_t> all_processes() {
   std::vector<pid_t> pids;
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir("/proc"));
-  if (!directory) return pids;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    const std::string_view name(entry->d_name);
+  for (const std::string& name : names_if_any("/proc")) {
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);

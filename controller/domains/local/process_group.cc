@@ -8,18 +8,15 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <memory>
 #include <optional>
 #include <sstream>
+
+#include "controller/base/files.h"
 
 namespace nelson {
 namespace {
 
 constexpr std::string_view kTop = "nelson";
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
 
 struct OwnGroup {
   std::vector<std::string> controllers;  // empty for version 2
@@ -119,15 +116,6 @@ bool limit_processors(const GroupHierarchy& hierarchy, const std::string& group,
 bool limit_memory(const GroupHierarchy& hierarchy, const std::string& group, std::int64_t kib) {
   const std::string bytes = std::to_string(kib * 1024);
   return write_file(group + (hierarchy.unified ? "/memory.max" : "/memory.limit_in_bytes"), bytes);
-}
-
-std::vector<std::string> folders_in(const std::string& path) {
-  std::vector<std::string> names;
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
-  if (!directory) return names;
-  while (const dirent* entry = ::readdir(directory.get()))
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.') names.emplace_back(entry->d_name);
-  return names;
 }
 
 }  // namespace
@@ -255,7 +243,7 @@ void StackGroups::leave_and_remove() {
     const std::string group = path(each, "");
     if (::access(group.c_str(), F_OK) != 0) continue;
     if (contains(::getpid(), "")) write_file(each.mount + "/cgroup.procs", "0");
-    for (const std::string& leaf : folders_in(group)) ::rmdir((group + "/" + leaf).c_str());
+    for (const std::string& leaf : names_if_any(group)) ::rmdir((group + "/" + leaf).c_str());
     ::rmdir(group.c_str());
     // Also the owner's group and ours, when this was the last stack.
     ::rmdir((each.mount + "/" + std::string(kTop) + "/" + owner_).c_str());

@@ -125,7 +125,11 @@ Result<std::optional<User>> user_for(const std::string& run_as) {
   std::array<char, 16384> buffer{};
   passwd entry{};
   passwd* found = nullptr;
-  if (::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+  const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (error == EMFILE || error == ENFILE || error == ENOMEM ||
+      error == EIO)  // says nothing of the user; others can mean that there is none
+    return unavailable("run_as: the user " + name + " could not be looked up: " + error_text(error));
+  if (error != 0 || found == nullptr)
     return invalid("run_as: there is no user " + name + " on this machine; create it, or name another in the domain's file");
   if (entry.pw_uid == 0)
     return invalid("run_as: " + name + " is root, and nothing is run as root; name another user in the domain's file");

@@ -1,6 +1,5 @@
 #include "controller/domains/local/process_sweep.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,27 +10,13 @@
 #include <optional>
 #include <vector>
 
+#include "controller/base/files.h"
 #include "controller/domains/local/supervisor_ports.h"
 
 namespace nelson {
 namespace {
 
 constexpr std::string_view kDropped = ".dropped-";
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-std::vector<std::string> entries_of(const std::string& path) {
-  std::vector<std::string> names;
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
-  if (!directory) return names;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-  }
-  return names;
-}
 
 bool is_remain(pid_t pid, const std::string& entry, const StackGroups& groups) {
   if (pid == ::getpid()) return false;
@@ -73,7 +58,7 @@ void remove_tree(const std::string& path) {
     return;
   }
   ::chmod(path.c_str(), 0700);
-  for (const std::string& name : entries_of(path)) remove_tree(path + "/" + name);
+  for (const std::string& name : names_if_any(path)) remove_tree(path + "/" + name);
   ::rmdir(path.c_str());
 }
 
@@ -86,7 +71,7 @@ void remove_stack_folder(const LocalPaths& paths, const std::string& stack) {
 }
 
 void remove_dropped_folders(const LocalPaths& paths) {
-  for (const std::string& name : entries_of(paths.stacks()))
+  for (const std::string& name : names_if_any(paths.stacks()))
     if (name.starts_with(kDropped)) remove_tree(paths.stacks() + "/" + name);
 }
 

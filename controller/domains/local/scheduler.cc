@@ -1,6 +1,5 @@
 #include "controller/domains/local/scheduler.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "controller/base/durable.h"
+#include "controller/base/files.h"
 #include "controller/domains/local/cron.h"
 #include "controller/domains/local/logs.h"
 #include "controller/domains/local/process_spawn.h"
@@ -40,25 +40,6 @@ constexpr auto kStartWait = seconds(8);
 constexpr auto kEndWait = seconds(3);  // for a supervisor that is just ending to let go of its folder
 constexpr std::string_view kUnfinished = ".new-";
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-/// Nothing when the folder cannot be read; errno tells why.
-std::optional<std::vector<std::string>> names_in(const std::string& path) {
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
-  if (!directory) return std::nullopt;
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    if (entry->d_name != std::string_view(".") && entry->d_name != std::string_view("..")) names.emplace_back(entry->d_name);
-    errno = 0;
-  }
-  if (errno != 0) return std::nullopt;
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 /// Whether a look failed for want of something of this machine's, so that it says nothing of what was looked at.
 bool is_want(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
@@ -66,7 +47,7 @@ void make_read_only(const std::string& path) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0 || S_ISLNK(info.st_mode)) return;
   if (S_ISDIR(info.st_mode)) {
-    for (const std::string& name : names_in(path).value_or(std::vector<std::string>{})) make_read_only(path + "/" + name);
+    for (const std::string& name : names_if_any(path)) make_read_only(path + "/" + name);
     ::chmod(path.c_str(), 0555);
   } else {
     ::chmod(path.c_str(), (info.st_mode & 0100) != 0 ? 0555 : 0444);
@@ -326,7 +307,7 @@ void LocalScheduler::tidy(const std::vector<std::string>& stacks) {
   const auto all = names_in(paths_.stacks());
   if (!all) return;
   if (const auto used = used_trees(*all)) {
-    for (const std::string& tree : names_in(paths_.trees()).value_or(std::vector<std::string>{}))
+    for (const std::string& tree : names_if_any(paths_.trees()))
       if (!used->contains(tree)) remove_tree(paths_.trees() + "/" + tree);
   }
   for (const std::string& name : *all)

@@ -20,12 +20,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr auto kNever = SupervisedInstance::Clock::time_point::max();
+constexpr auto kNotDue = SupervisedInstance::Clock::time_point::max();
 constexpr auto kSettled = seconds(60);  // having run so long, a crash is a first one again
 constexpr auto kLongestPause = seconds(60);
 constexpr auto kLookAgain = milliseconds(10);  // at what is being ended, and twice as long after each look
 constexpr auto kLookAgainAtMost = milliseconds(160);
-constexpr auto kPatience = seconds(5);              // before a check that has not passed yet counts as failing
+constexpr auto kUndecided = seconds(5);             // before a check that has not passed yet counts as failing
 constexpr auto kEagerInterval = milliseconds(200);  // between checks until the first one passes,
 constexpr auto kEagerFor = seconds(60);             // for so long
 constexpr auto kShortestInterval = milliseconds(100);
@@ -73,12 +73,12 @@ void SupervisedInstance::remember(const SupervisorState::Process& process, const
 
 void SupervisedInstance::want() {
   wanted_ = true;
-  if (phase_ == Phase::kNone && next_start_ == kNever) next_start_ = Clock::now();
+  if (phase_ == Phase::kNone && next_start_ == kNotDue) next_start_ = Clock::now();
 }
 
 void SupervisedInstance::unwant() {
   wanted_ = false;
-  next_start_ = kNever;
+  next_start_ = kNotDue;
   if (phase_ == Phase::kNone || phase_ == Phase::kStopping) return;
   enter(InstanceState::kStopping);
   health_ = Health::kUnknown;
@@ -189,7 +189,7 @@ bool SupervisedInstance::fork_program(std::string& problem) {
 }
 
 void SupervisedInstance::start(Clock::time_point now) {
-  next_start_ = kNever;
+  next_start_ = kNotDue;
   if (attempted_) ++restarts_;
   enter(InstanceState::kStarting);
   if (const Status ports = claim_ports(); !ports) return fail(now, ports.error().message);
@@ -327,7 +327,7 @@ void SupervisedInstance::finish(Clock::time_point now) {
   phase_ = Phase::kNone;
   pid_ = 0;
   start_time_ = 0;
-  look_again_ = kill_at_ = kNever;
+  look_again_ = kill_at_ = kNotDue;
   stack_.groups.remove("i" + std::to_string(index_));
   stack_.say("instance " + std::to_string(index_) + ": " + end_.text + (asked ? ", as asked" : ""));
   stack_.changed();
@@ -396,7 +396,7 @@ void SupervisedInstance::take(Probe& probe, const Check::Outcome& outcome, Clock
   const bool eager = !probe.ever_passed && now - started_at_ < kEagerFor;
   probe.next = now + (eager ? std::min<Clock::duration>(interval, kEagerInterval) : interval);
   // Not up yet is not the same as sick.
-  if (outcome.passing || probe.passing.has_value() || now - started_at_ >= kPatience) {
+  if (outcome.passing || probe.passing.has_value() || now - started_at_ >= kUndecided) {
     if (probe.passing != outcome.passing) {
       probe.passing = outcome.passing;
       probe.detail = outcome.passing ? "" : outcome.detail + ", since " + format_instant(std::chrono::floor<seconds>(wall_now()));
@@ -433,7 +433,7 @@ void SupervisedInstance::tick(Clock::time_point now) {
 }
 
 SupervisedInstance::Clock::time_point SupervisedInstance::deadline() const {
-  Clock::time_point first = kNever;
+  Clock::time_point first = kNotDue;
   if (phase_ == Phase::kNone) first = next_start_;
   if (phase_ == Phase::kStopping || phase_ == Phase::kClearing) first = look_again_;
   if (phase_ == Phase::kLive && running_ && !detail_.empty()) first = started_at_ + kSettled;

@@ -1,6 +1,5 @@
 #include "controller/domains/local/supervisor_ports.h"
 
-#include <dirent.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,14 +11,11 @@
 #include <functional>
 #include <memory>
 
+#include "controller/base/files.h"
 #include "controller/domains/local/process.h"
 
 namespace nelson {
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
 
 std::string link_of(const LocalPaths& paths, std::uint16_t port) { return paths.ports() + "/" + std::to_string(port); }
 std::string holder(const std::string& stack, std::int32_t index) { return stack + "/" + std::to_string(index); }
@@ -107,10 +103,8 @@ void release_port(const LocalPaths& paths, const std::string& stack, std::int32_
 }
 
 void release_orphan_ports(const LocalPaths& paths) {
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(paths.ports().c_str()));
-  if (!directory) return;
-  while (const dirent* entry = ::readdir(directory.get())) {
-    const std::string link = paths.ports() + "/" + entry->d_name;
+  for (const std::string& name : names_if_any(paths.ports())) {
+    const std::string link = paths.ports() + "/" + name;
     const std::string target = target_of(link);
     const std::size_t slash = target.find('/');
     if (slash != std::string::npos && ::access(paths.stack(target.substr(0, slash)).c_str(), F_OK) != 0) ::unlink(link.c_str());
