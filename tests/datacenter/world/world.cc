@@ -114,8 +114,7 @@ World::World(Times times) {
   folder_ = name;
   ::chmod(folder_.c_str(), 0711);  // what is deployed runs as another user
   ::setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
-  ::setenv("GIT_CONFIG_GLOBAL", path("gitconfig").c_str(), 1);
-  write_text(path("gitconfig"), "[user]\n\tname = A Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n");
+  ::setenv("GIT_CONFIG_GLOBAL", "/dev/null", 1);  // the whole process has it, and outlives this world
   fs::create_directory(path("witness"));
   ::chmod(path("witness").c_str(), 01777);
   make_site(times);
@@ -168,7 +167,8 @@ void World::sweep_groups() const {
 }
 
 std::string World::git(const std::vector<std::string>& words, const std::string& folder) {
-  std::vector<std::string> argv = {"git"};
+  std::vector<std::string> argv = {
+      "git", "-c", "user.name=A Test", "-c", "user.email=test@example.org", "-c", "init.defaultBranch=main"};
   argv.insert(argv.end(), words.begin(), words.end());
   const Ran ran = run(argv, folder);
   if (ran.status != 0 && broken_.empty()) broken_ = "git " + words.front() + ": " + ran.err;
