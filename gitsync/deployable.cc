@@ -11,7 +11,7 @@
 namespace nelson {
 namespace {
 
-constexpr std::string_view kCode = "ProblematicDeployable";
+constexpr std::string_view kProblematic = "ProblematicDeployable";
 constexpr std::size_t kLongestImage = 512;
 constexpr std::size_t kMaximumWords = 256;
 constexpr std::size_t kLongestCommand = 32 * 1024;
@@ -122,7 +122,7 @@ constexpr auto kOutputFields = std::to_array<Field<OutputFile>>({
        // container and docker are what older producers of deployables wrote.
        static const std::vector<std::string> kKinds = {"command", "image", "container", "docker"};
        std::size_t index = 0;
-       if (in.one_of(node, kCode, kKinds, index)) output.kind = index == 0 ? "command" : "image";
+       if (in.one_of(node, kProblematic, kKinds, index)) output.kind = index == 0 ? "command" : "image";
      }},
     {"image", When::kOptional,
      [](Reading& in, const Node& node, OutputFile& output) {

@@ -21,7 +21,7 @@
 namespace nelson {
 namespace {
 
-constexpr std::string_view kCode = "LoadError";
+constexpr std::string_view kLoadError = "LoadError";
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
 
 /// Ends the reading from within an event. Caught in read_document.
@@ -30,7 +30,7 @@ struct Refusal {
 };
 
 [[noreturn]] void refuse(Place place, std::string message, std::string way_out) {
-  throw Refusal{problem_at(place, kCode, std::move(message), std::move(way_out))};
+  throw Refusal{problem_at(place, kLoadError, std::move(message), std::move(way_out))};
 }
 
 Place place_of(const YAML::Mark& mark) {
@@ -483,9 +483,9 @@ Problem syntax_problem(std::string_view text, const YAML::Exception& error) {
   }
   // yaml-cpp counts on behind the end of the text when that lies within an escape.
   const auto end = static_cast<std::uint32_t>(std::min(line.size(), line.find('\n'))) + 1;
-  if (place.column > end) return problem_at({place.line, end}, kCode, "the text ends within a quote", "close the quote");
+  if (place.column > end) return problem_at({place.line, end}, kLoadError, "the text ends within a quote", "close the quote");
   // It may end with a byte of the text: half a character, or one that drives a terminal.
-  return problem_at(place, kCode, "the YAML could not be read: " + in_one_line(error.msg, 200),
+  return problem_at(place, kLoadError, "the YAML could not be read: " + in_one_line(error.msg, 200),
                     "correct the syntax here or just above; quote a text that holds `: ` or ` #`");
 }
 
@@ -517,7 +517,7 @@ DocumentReading read_document(std::string_view bytes, DuplicateKeys duplicates) 
     reading.problems = {syntax_problem(bytes, error)};
   } catch (const std::exception& error) {
     reading.problems = {
-        problem_at({1, 1}, kCode, "the YAML could not be read: " + in_one_line(error.what(), 200), "simplify the file")};
+        problem_at({1, 1}, kLoadError, "the YAML could not be read: " + in_one_line(error.what(), 200), "simplify the file")};
   }
   return reading;
 }

@@ -24,7 +24,7 @@ struct Listed {
   std::int32_t percent;
 };
 
-std::string print(const Listed& target) {
+std::string print_target(const Listed& target) {
   return "{\"stack\":" + json_string(target.stack) + ",\"port\":" + std::to_string(target.port.number) +
          ",\"protocol\":" + json_string(name_of(target.port.protocol)) + ",\"weight\":" + std::to_string(target.percent) + '}';
 }
@@ -55,7 +55,7 @@ std::string lighthouse_payload(const Cell& cell, const Case& c) {
                                 [](const auto& route) {
                                   return "{\"service\":" + json_string(route.first.first) +
                                          ",\"port\":" + json_string(route.first.second) + ",\"targets\":[" +
-                                         joined(route.second, print) + "]}";
+                                         joined(route.second, print_target) + "]}";
                                 }) +
                          "]}";
                 }) +

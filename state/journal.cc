@@ -5,7 +5,7 @@
 namespace nelson {
 namespace {
 
-constexpr std::size_t kLongestText = 1024;
+constexpr std::size_t kLongestReason = 1024;
 /// Old entries that one commit removes beside those it replaces, so that a lowered limit is reached soon and no commit is long.
 constexpr std::size_t kTrimmedAtOnce = 1000;
 
@@ -14,8 +14,8 @@ std::string stack_key(const std::string& stack, std::uint64_t sequence) { return
 
 /// Not in the middle of a UTF-8 character.
 std::string cut(const std::string& text) {
-  if (text.size() <= kLongestText) return text;
-  std::size_t end = kLongestText;
+  if (text.size() <= kLongestReason) return text;
+  std::size_t end = kLongestReason;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
   return text.substr(0, end) + "...";
 }

@@ -60,7 +60,7 @@ void check_object(std::string_view path, const ControlObject& object) {
     if (!std::is_sorted(space->namespaces.begin(), space->namespaces.end())) violated("namespaces out of order");
 }
 
-bool run(std::string_view input) {
+bool run_control_files(std::string_view input) {
   const std::size_t line = std::min(input.find('\n'), input.size());
   const std::string_view path = input.substr(0, line);
   const std::string_view bytes = input.substr(std::min(line + 1, input.size()));
@@ -88,6 +88,6 @@ bool run(std::string_view input) {
 
 }  // namespace
 
-Target control_files() { return {"control_files", run}; }
+Target control_files() { return {"control_files", run_control_files}; }
 
 }  // namespace nelson::fuzz

@@ -146,7 +146,7 @@ void check_answer(const Parsed& parsed) {
   check_body(answered, body, parsed.text);
 }
 
-bool run(std::string_view input) {
+bool run_http_front(std::string_view input) {
   bool any = false;
   for (std::size_t i = 0; i < kMostRequests && !input.empty(); ++i) {
     std::size_t searched = 0;
@@ -168,6 +168,6 @@ bool run(std::string_view input) {
 
 }  // namespace
 
-Target http_front() { return {"http_front", run}; }
+Target http_front() { return {"http_front", run_http_front}; }
 
 }  // namespace nelson::fuzz

@@ -51,7 +51,7 @@ std::string meaning_of(const Manifest& manifest) {
   return out;
 }
 
-bool run(std::string_view input) {
+bool run_manifest(std::string_view input) {
   const Checked document = read_and_check(input, DuplicateKeys::kLastWins);
   const ManifestReading reading = read_manifest(input);
   check_problems(input, reading.problems);
@@ -74,6 +74,6 @@ bool run(std::string_view input) {
 
 }  // namespace
 
-Target manifest() { return {"manifest", run}; }
+Target manifest() { return {"manifest", run_manifest}; }
 
 }  // namespace nelson::fuzz

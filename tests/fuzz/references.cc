@@ -157,7 +157,7 @@ bool check_names(std::string_view rest, const git::PollRequest& request) {
   return true;
 }
 
-bool run(std::string_view input) {
+bool run_references(std::string_view input) {
   git::PollRequest request;
   request.branch = std::string(take_line(input));
   request.tags = true;
@@ -175,6 +175,6 @@ bool run(std::string_view input) {
 
 }  // namespace
 
-Target references() { return {"references", run}; }
+Target references() { return {"references", run_references}; }
 
 }  // namespace nelson::fuzz

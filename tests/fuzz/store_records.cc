@@ -88,7 +88,7 @@ constexpr auto kKinds = std::to_array<Kind>({
     {'C', check_json<Claim>},
 });
 
-bool run(std::string_view input) {
+bool run_store_records(std::string_view input) {
   if (input.empty()) return false;
   const std::string_view rest = input.substr(1);
   check_unseal(rest);
@@ -103,6 +103,6 @@ bool run(std::string_view input) {
 
 }  // namespace
 
-Target store_records() { return {"store_records", run}; }
+Target store_records() { return {"store_records", run_store_records}; }
 
 }  // namespace nelson::fuzz

@@ -70,7 +70,7 @@ bool check_document(std::string_view text) {
   return true;
 }
 
-bool run(std::string_view input) {
+bool run_supervisor(std::string_view input) {
   if (input.empty()) return false;
   const std::string_view text = input.substr(1);
   switch (input[0]) {
@@ -91,6 +91,6 @@ bool run(std::string_view input) {
 
 }  // namespace
 
-Target supervisor() { return {"supervisor", run}; }
+Target supervisor() { return {"supervisor", run_supervisor}; }
 
 }  // namespace nelson::fuzz

@@ -140,7 +140,7 @@ TEST(ControlFiles, Acknowledgement) {
   EXPECT_EQ(file.stacks, (std::vector<std::string>{"a-one--1-2-3--v0v0v0v0", "b-two--1-0-0--0123abcd"}));
 }
 
-struct Refused {
+struct BadControlFile {
   const char* says;
   const char* path;
   std::string text;
@@ -151,7 +151,7 @@ struct Refused {
 TEST(ControlFiles, RefusesTheRestWithItsPlace) {
   const std::string repository = "url: https://git.example.org/shop.git\nrelease: branch\n";
   const std::string domain = "folder: /srv\n";
-  const std::vector<Refused> cases = {
+  const std::vector<BadControlFile> cases = {
       {"an owner without an id", "owner.yml", "", "MissingProperty", 1, 1},
       {"an id with other characters", "owner.yml", "id: a/../b\n", "InvalidOwner", 1, 5},
       {"broken YAML", "owner.yml", "id: [\n", "LoadError", 2, 1},
@@ -207,7 +207,7 @@ TEST(ControlFiles, RefusesTheRestWithItsPlace) {
       {"an id that was cut", "acknowledgements/a.yml", "why: x\nwent_back: {from: 6a27c3e, to: add33a6}\n", "InvalidCommit", 2, 19},
       {"an acknowledgement without a reason", "acknowledgements/a.yml", "stacks: []\n", "MissingProperty", 1, 1},
   };
-  for (const Refused& c : cases) {
+  for (const BadControlFile& c : cases) {
     SCOPED_TRACE(c.says);
     ASSERT_TRUE(is_control_file(c.path));
     const ControlReading reading = read_control_file(c.path, c.text);

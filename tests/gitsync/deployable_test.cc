@@ -58,7 +58,7 @@ TEST(Deployable, ItsNameIsComparedWithoutCase) {
   EXPECT_FALSE(is_for(deployable, "baskets"));
 }
 
-struct Refused {
+struct BadDeployable {
   const char* says;
   std::string text;
   const char* message;
@@ -71,7 +71,7 @@ TEST(Deployable, RefusesTheRestWithItsPlace) {
   const auto tree = [&](const std::string& path) { return command("[./serve]") + "  tree: " + path + "\n"; };
   std::string many = "[./serve";
   for (int i = 0; i < 300; ++i) many += ", x";
-  const std::vector<Refused> cases = {
+  const std::vector<BadDeployable> cases = {
       {"an empty file", "", "empty", 1, 1},
       {"no name", "version: 1.4.2\noutput: {kind: image, image: a}\n", "`deployable.name` is missing", 1, 1},
       {"no version", "name: basket\noutput: {kind: image, image: a}\n", "`deployable.version` is missing", 1, 1},
@@ -97,7 +97,7 @@ TEST(Deployable, RefusesTheRestWithItsPlace) {
       {"an image with a command", command("[a]") + "  image: b\n", "`output.image` does not go with kind command", 6, 3},
       {"an image that is an option", head + "output: {kind: image, image: --privileged}\n", "lower-case letters", 3, 30},
   };
-  for (const Refused& c : cases) {
+  for (const BadDeployable& c : cases) {
     SCOPED_TRACE(c.says);
     const DeployableReading reading = read_deployable(c.text);
     EXPECT_FALSE(reading.deployable);

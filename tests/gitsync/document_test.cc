@@ -75,7 +75,7 @@ TEST(Document, ReadsWhatTheManifestLanguageAllows) {
   }
 }
 
-struct Refused {
+struct BadDocument {
   const char* says;
   std::string text;
   const char* message;
@@ -83,7 +83,7 @@ struct Refused {
 };
 
 TEST(Document, RefusesTheRestWithItsPlace) {
-  const std::vector<Refused> cases = {
+  const std::vector<BadDocument> cases = {
       {"a second document", "a: 1\n---\nb: 2\n", "more than one document", {2, 1}},
       {"an empty second document", "a: 1\n---\n", "more than one document", {2, 1}},
       {"what the library would drop silently", "- a\nb: c\n", "trailing content", {2, 1}},
@@ -128,7 +128,7 @@ TEST(Document, RefusesTheRestWithItsPlace) {
       {"an escape at the end of a later line", "b: 1\na: \"\\", "the text ends within a quote", {2, 6}},
       {"a value where there is one", "a: b: c\n", "illegal map value", {1, 5}},
   };
-  for (const Refused& c : cases) {
+  for (const BadDocument& c : cases) {
     SCOPED_TRACE(c.says);
     const DocumentReading reading = read_document(c.text, DuplicateKeys::kLastWins);
     ASSERT_FALSE(reading.root);

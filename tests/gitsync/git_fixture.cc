@@ -15,7 +15,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace nelson::testing {
+namespace nelson::gitsync_test {
 
 namespace fs = std::filesystem;
 
@@ -175,6 +175,14 @@ void World::watch(const std::string& name, const std::string& url, const std::st
   control.commit("watch " + name);
 }
 
+Git watched_shop(const World& world) {
+  Git shop(world.path("shop"));
+  write_unit(shop, "basket", "1.0.0");
+  shop.commit("one");
+  world.watch("shop", shop.url());
+  return shop;
+}
+
 GitsyncOptions World::options() const {
   GitsyncOptions out;
   out.control_url = control.url();
@@ -253,4 +261,4 @@ bool found_below(const std::string& folder, const std::string& text) {
   return false;
 }
 
-}  // namespace nelson::testing
+}  // namespace nelson::gitsync_test

@@ -11,7 +11,7 @@
 
 #include "gitsync/gitsync.h"
 
-namespace nelson::testing {
+namespace nelson::gitsync_test {
 
 /// A folder of its own for one test, removed with all that is in it.
 class TempFolder {
@@ -88,6 +88,8 @@ class World {
 /// A unit that runs a command in the folder `app` beside the manifest.
 void write_unit(const Git& git, const std::string& unit, const std::string& version, const std::string& folder = "",
                 int instances = 1);
+/// A repository `shop` whose only commit releases basket 1.0.0, and which the control repository watches by branch.
+[[nodiscard]] Git watched_shop(const World& world);
 std::string manifest_of(const std::vector<std::string>& units, int instances = 1);
 
 std::shared_ptr<const Desired> synced(Gitsync& gitsync, bool all = true);
@@ -102,4 +104,4 @@ std::string problems_of(const Desired& desired);
 /// Something is left of the canary: in a file below `folder`.
 bool found_below(const std::string& folder, const std::string& text);
 
-}  // namespace nelson::testing
+}  // namespace nelson::gitsync_test

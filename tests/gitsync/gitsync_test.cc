@@ -12,7 +12,7 @@
 namespace nelson {
 namespace {
 
-using namespace nelson::testing;
+using namespace nelson::gitsync_test;
 
 TEST(Gitsync, BranchHeadGivesTheReleaseOfEachUnit) {
   World world;
@@ -243,10 +243,7 @@ TEST(Gitsync, ATagThatDoesNotReadLeavesTheNextLowerInForce) {
 
 TEST(Gitsync, AUnitWhoseDeployableIsGoneKeepsItsRelease) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   const auto gitsync = world.open();
   (void)synced(*gitsync);
   shop.remove("basket.deployable.yml");
@@ -264,10 +261,7 @@ TEST(Gitsync, AUnitWhoseDeployableIsGoneKeepsItsRelease) {
 
 TEST(Gitsync, AForcePushThatReadsIsApplied) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   const auto gitsync = world.open();
   (void)synced(*gitsync);
   shop({"checkout", "-q", "--orphan", "other"});
@@ -374,10 +368,7 @@ class DamagedMirror : public ::testing::TestWithParam<Damage> {};
 
 TEST_P(DamagedMirror, IsFetchedAnew) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   (void)synced(*world.open());
   std::string mirror;
   for (const auto& entry : std::filesystem::directory_iterator(world.path("mirrors")))
@@ -424,10 +415,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Gitsync, ABrokenControlFileKeepsItsLastGoodRevision) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   const auto gitsync = world.open();
   (void)synced(*gitsync);
   world.control.write("repositories/shop.yml", "url: " + shop.url() + "\nrelease: sideways\n");
@@ -448,10 +436,7 @@ TEST(Gitsync, ABrokenControlFileKeepsItsLastGoodRevision) {
 
 TEST(Gitsync, AControlFileThatIsRemovedIsGone) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   const auto gitsync = world.open();
   (void)synced(*gitsync);
   world.control.remove("repositories/shop.yml");
@@ -474,10 +459,7 @@ TEST(Gitsync, AControlRepositoryThatWasNeverReadIsAnError) {
 
 TEST(Gitsync, ARestartWorksFromTheMirrorsWhileTheHostsAreAway) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   (void)synced(*world.open());
   std::filesystem::rename(world.control.folder(), world.path("gone"));
   std::filesystem::rename(shop.folder(), world.path("gone2"));
@@ -509,10 +491,7 @@ TEST(Gitsync, TwoControllersReadTheSame) {
 
 TEST(Gitsync, OfflineReadsTheMirrorsOfARunningControllerAndWritesNothing) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   const auto controller = world.open();
   const auto live = synced(*controller);
   const std::string before = run({"find", world.path("mirrors"), "-printf", "%p %T@ %s\n"}).output;

@@ -12,8 +12,8 @@
 namespace nelson::git {
 namespace {
 
-using namespace nelson::testing;
-using Repository = ::nelson::testing::Git;
+using namespace nelson::gitsync_test;
+using Repository = ::nelson::gitsync_test::Git;
 using std::chrono::seconds;
 
 Deadline soon() { return std::chrono::steady_clock::now() + seconds(60); }

@@ -11,12 +11,12 @@
 namespace nelson {
 namespace {
 
-std::vector<Problem> problems_of(Frame frame, std::string_view lines) {
+std::vector<Problem> problems_in(Frame frame, std::string_view lines) {
   const std::string text = example_file(frame, lines);
   return frame == Frame::kDeployable ? read_deployable(text).problems : read_manifest(text).problems;
 }
 
-bool says(const std::vector<Problem>& problems, std::string_view code) {
+bool is_told(const std::vector<Problem>& problems, std::string_view code) {
   return std::any_of(problems.begin(), problems.end(), [&](const Problem& problem) { return problem.code == code; });
 }
 
@@ -24,9 +24,9 @@ TEST(ProblemCodes, EveryExampleIsWhatItSays) {
   for (const ProblemCode& row : kProblemCodes) {
     if (row.frame == Frame::kNone) continue;
     SCOPED_TRACE(std::string(row.name));
-    EXPECT_TRUE(says(problems_of(row.frame, row.wrong), row.name)) << example_file(row.frame, row.wrong);
-    const std::vector<Problem> right = problems_of(row.frame, row.right);
-    EXPECT_FALSE(says(right, row.name)) << example_file(row.frame, row.right);
+    EXPECT_TRUE(is_told(problems_in(row.frame, row.wrong), row.name)) << example_file(row.frame, row.wrong);
+    const std::vector<Problem> right = problems_in(row.frame, row.right);
+    EXPECT_FALSE(is_told(right, row.name)) << example_file(row.frame, row.right);
     for (const Problem& problem : right)
       EXPECT_TRUE(problem.warning) << to_string(problem) << "\n" << example_file(row.frame, row.right);
   }

@@ -10,7 +10,7 @@
 namespace nelson {
 namespace {
 
-using namespace nelson::testing;
+using namespace nelson::gitsync_test;
 
 std::string image_of(const std::string& unit, const std::string& version) {
   return "name: " + unit + "\nversion: " + version + "\noutput: {kind: image, image: registry.example.org/" + unit + ":1}\n";
@@ -101,10 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Reading, AControlRepositoryWithTooManyFilesLeavesTheEarlierReadingInForce) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   const auto gitsync = world.open();
   ASSERT_TRUE(is_read(*synced(*gitsync)));
   const std::string before = world.control.head();
@@ -181,10 +178,7 @@ TEST(Reading, AMirrorThatIsDeletedIsFetchedAgain) {
 
 TEST(Reading, ABranchThatIsNotListedIsNotFresh) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   (void)synced(*world.open());
   shop({"branch", "-q", "-m", "main", "moved"});
   const auto gitsync = world.open();
@@ -331,10 +325,7 @@ TEST(Reading, AnOverlayTellsOfANewUnitWithoutADeployable) {
 
 TEST(Reading, AnOverlayLivesAsLongAsItIsAskedAbout) {
   World world;
-  const Git shop(world.path("shop"));
-  write_unit(shop, "basket", "1.0.0");
-  shop.commit("one");
-  world.watch("shop", shop.url());
+  const Git shop = watched_shop(world);
   const auto gitsync = world.open();
   (void)synced(*gitsync);
   // More than a child may grow by before it is replaced, in memory only.

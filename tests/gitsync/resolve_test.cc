@@ -131,7 +131,7 @@ TEST(Resolve, DomainsAreThoseOfTheManifest) {
             (TrafficShift{ShiftPolicy::kAtomic, std::chrono::seconds(5)}));
 }
 
-struct Refused {
+struct BadClaim {
   const char* says;
   std::vector<std::pair<std::string, std::string>> files;  // put over those of `control`
   std::string manifest;
@@ -141,7 +141,7 @@ struct Refused {
 
 TEST(Resolve, WhatIsRefusedIsNeitherLaunchedNorTakenAway) {
   const std::string head = "url: /srv/shop.git\nrelease: branch\n";
-  const std::vector<Refused> cases = {
+  const std::vector<BadClaim> cases = {
       {"the domain has another default namespace than the manifest declares",
        {{"domains/local.yml", "folder: /srv\ndefault_namespace: prod\n"}},
        manifest_of("basket"),
@@ -179,7 +179,7 @@ TEST(Resolve, WhatIsRefusedIsNeitherLaunchedNorTakenAway) {
        "ClaimRefused",
        "allows 2"},
   };
-  for (const Refused& c : cases) {
+  for (const BadClaim& c : cases) {
     SCOPED_TRACE(c.says);
     ControlFiles files = control({"shop"});
     for (const auto& [path, text] : c.files) put(files, path, text);
@@ -313,15 +313,15 @@ TEST(Resolve, ProblemsOfReadingAreKept) {
 
 // ------------------------------------------------------------------------------------------------ laws
 
-/// A world of a few repositories that claim, clash and break rules.
-struct World {
+/// A few repositories that claim, clash and break rules.
+struct Claims {
   ControlFiles files;
   std::vector<RepositoryReading> repositories;
 };
 
-World world(std::mt19937& random) {
+Claims claims(std::mt19937& random) {
   const auto pick = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
-  World out{control({"a", "b", "c", "d"}), {}};
+  Claims out{control({"a", "b", "c", "d"}), {}};
   put(out.files, "domains/paris.yml", pick(2) == 0 ? "folder: /srv/p\n" : "folder: /srv/p\ndefault_namespace: prod\n");
   if (pick(2) == 0) put(out.files, "namespaces/prod.yml", "");
   if (pick(2) == 0)
@@ -345,11 +345,11 @@ World world(std::mt19937& random) {
   return out;
 }
 
-class ResolveLaws : public testing::TestWithParam<unsigned> {};  // GetParam() is the seed
+class ResolveLaws : public ::testing::TestWithParam<unsigned> {};  // GetParam() is the seed
 
 TEST_P(ResolveLaws, TheOrderOfWhatWasReadDoesNotMatter) {
   std::mt19937 random(GetParam());
-  World w = world(random);
+  Claims w = claims(random);
   const Desired first = resolved(w.files, w.repositories);
   for (int i = 0; i < 5; ++i) {
     std::shuffle(w.repositories.begin(), w.repositories.end(), random);
@@ -360,7 +360,7 @@ TEST_P(ResolveLaws, TheOrderOfWhatWasReadDoesNotMatter) {
 
 TEST_P(ResolveLaws, EverythingIsSortedAndOnce) {
   std::mt19937 random(GetParam());
-  const World w = world(random);
+  const Claims w = claims(random);
   const Desired desired = resolved(w.files, w.repositories);
   EXPECT_TRUE(std::is_sorted(desired.problems.begin(), desired.problems.end())) << "seed " << GetParam();
   for (const auto& [key, cell] : desired.cells) {
@@ -382,7 +382,7 @@ TEST_P(ResolveLaws, EverythingIsSortedAndOnce) {
 
 TEST_P(ResolveLaws, ARepositoryIsWholeOrKeepsWhatItHas) {
   std::mt19937 random(GetParam());
-  const World w = world(random);
+  const Claims w = claims(random);
   const Desired desired = resolved(w.files, w.repositories);
   for (const Problem& problem : desired.problems) {
     const bool dispute = problem.code == "DisputedUnit" || problem.message.find(" belongs to ") != std::string::npos;
@@ -392,7 +392,7 @@ TEST_P(ResolveLaws, ARepositoryIsWholeOrKeepsWhatItHas) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ResolveLaws, testing::Range(1U, 101U));
+INSTANTIATE_TEST_SUITE_P(Seeds, ResolveLaws, ::testing::Range(1U, 101U));
 
 }  // namespace
 }  // namespace nelson

@@ -20,7 +20,7 @@
 namespace nelson {
 namespace {
 
-using namespace nelson::testing;
+using namespace nelson::gitsync_test;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 

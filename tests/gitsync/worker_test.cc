@@ -21,8 +21,8 @@
 namespace nelson::git {
 namespace {
 
-using namespace nelson::testing;
-using Repository = ::nelson::testing::Git;
+using namespace nelson::gitsync_test;
+using Repository = ::nelson::gitsync_test::Git;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 

@@ -9,9 +9,6 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
-using Lines = std::vector<std::string>;
-
-bool has(const Lines& lines, const std::string& line) { return std::find(lines.begin(), lines.end(), line) != lines.end(); }
 
 /// howdy 1.0.0 has been replaced by 1.1.0, and nothing keeps it since now.
 World replaced() {

@@ -7,9 +7,6 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
-using Lines = std::vector<std::string>;
-
-bool has(const Lines& lines, const std::string& line) { return std::find(lines.begin(), lines.end(), line) != lines.end(); }
 
 DesiredStack& want_job(World& world, const std::string& unit, const std::string& version, const std::string& schedule) {
   DesiredStack& job = world.want(unit, version);

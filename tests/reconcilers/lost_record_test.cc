@@ -6,9 +6,6 @@ namespace nelson {
 namespace {
 
 using std::chrono::minutes;
-using Lines = std::vector<std::string>;
-
-bool has(const Lines& lines, const std::string& line) { return std::find(lines.begin(), lines.end(), line) != lines.end(); }
 
 TEST(LostRecord, OfAWantedStackIsWrittenAgainAndNothingIsLaunchedTwice) {
   World world;

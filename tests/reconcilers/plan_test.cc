@@ -10,9 +10,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using Lines = std::vector<std::string>;
-
-bool has(const Lines& lines, const std::string& line) { return std::find(lines.begin(), lines.end(), line) != lines.end(); }
 
 TEST(Launch, FirstVersionGoesFromGitToAllTrafficAndThenRests) {
   World world;

@@ -123,6 +123,10 @@ struct World {
   }
 };
 
+using Lines = std::vector<std::string>;
+
+inline bool has(const Lines& lines, const std::string& line) { return std::find(lines.begin(), lines.end(), line) != lines.end(); }
+
 /// The actions of a plan as lines, "launch howdy 1.0.0": what tables of expectations are written in.
 inline std::vector<std::string> lines_of(const Plan& plan) {
   std::vector<std::string> lines;

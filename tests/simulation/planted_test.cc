@@ -9,8 +9,8 @@
 namespace nelson::simulation {
 namespace {
 
-constexpr int kDays = 2;             // of one run
-constexpr int kSeeds = 200 / kDays;  // 200 simulated days at most
+constexpr int kDaysOfARun = 2;            // of one run
+constexpr int kRuns = 200 / kDaysOfARun;  // 200 simulated days at most
 
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
@@ -26,8 +26,8 @@ TEST_P(PlantedBugs, AreFoundWithin200Days) {
   Duration simulated{};
   Hooks hooks;
   hooks.dry_runs = false;
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const Outcome outcome = play(draw(seed, kDays), bug.rig, hooks);
+  for (std::uint64_t seed = 1; seed <= kRuns; ++seed) {
+    const Outcome outcome = play(draw(seed, kDaysOfARun), bug.rig, hooks);
     simulated += outcome.simulated;
     if (!outcome.violation) continue;
     std::cout << bug.name << ": " << outcome.violation->invariant << " with seed " << seed << " after "

@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <sstream>
 #include <thread>
+
+#include "tests/controller/cli/ran.h"
 
 namespace nelson::cli {
 namespace {
@@ -76,17 +77,9 @@ std::string http(int status, const std::string& body) {
          "\r\nConnection: close\r\n\r\n" + body;
 }
 
-struct Ran {
-  int code = -1;
-  std::string out, err;
-};
-
 Ran run(std::vector<std::string> words, const Answers& server, bool colour = false) {
   words.insert(words.end(), {"--address", server.address()});
-  std::ostringstream out, err;
-  Terminal terminal{out, err, colour};
-  const int code = run_command_line(words, terminal);
-  return {code, out.str(), err.str()};
+  return ran(words, colour);
 }
 
 constexpr char kStatus[] =

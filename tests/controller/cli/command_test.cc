@@ -4,27 +4,12 @@
 
 #include <fstream>
 #include <set>
-#include <sstream>
 
 #include "controller/cli/version.h"
+#include "tests/controller/cli/ran.h"
 
 namespace nelson::cli {
 namespace {
-
-struct Ran {
-  int code = -1;
-  std::string out, err;
-};
-
-Ran run(const std::vector<std::string>& words) {
-  std::ostringstream out, err;
-  Terminal terminal{out, err, false};
-  Ran ran;
-  ran.code = run_command_line(words, terminal);
-  ran.out = out.str();
-  ran.err = err.str();
-  return ran;
-}
 
 struct LineCase {
   std::string name;
@@ -73,11 +58,11 @@ TEST(CommandLine, SaysWhatIsWrongAndWhatWasMeant) {
       {"escapes in what was typed", {"\x1b[31m"}, 64, "\\x1b[31m"},
   };
   for (const LineCase& c : cases) {
-    const Ran ran = run(c.words);
-    EXPECT_EQ(ran.code, c.code) << c.name << "\n" << ran.out << ran.err;
-    EXPECT_NE((ran.out + ran.err).find(c.says), std::string::npos) << c.name << "\n" << ran.out << ran.err;
-    EXPECT_EQ((ran.out + ran.err).find('\x1b'), std::string::npos) << c.name;
-    if (c.code != 0 && c.code != 1) EXPECT_TRUE(ran.out.empty()) << c.name << ": what is wrong goes to standard error";
+    const Ran got = ran(c.words);
+    EXPECT_EQ(got.code, c.code) << c.name << "\n" << got.out << got.err;
+    EXPECT_NE((got.out + got.err).find(c.says), std::string::npos) << c.name << "\n" << got.out << got.err;
+    EXPECT_EQ((got.out + got.err).find('\x1b'), std::string::npos) << c.name;
+    if (c.code != 0 && c.code != 1) EXPECT_TRUE(got.out.empty()) << c.name << ": what is wrong goes to standard error";
   }
 }
 

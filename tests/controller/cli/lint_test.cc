@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "controller/base/json.h"
+#include "tests/controller/cli/ran.h"
 
 namespace nelson::cli {
 namespace {
@@ -47,12 +48,10 @@ class Lint : public testing::Test {
   }
 
   int run(const std::vector<std::string>& words) {
-    std::ostringstream out, err;
-    Terminal terminal{out, err};
-    const int exit = run_command_line(words, terminal);
-    out_ = out.str();
-    err_ = err.str();
-    return exit;
+    const Ran done = ran(words);
+    out_ = done.out;
+    err_ = done.err;
+    return done.code;
   }
 
   json::Json json() { return json::Json::parse(out_); }

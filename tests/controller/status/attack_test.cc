@@ -20,8 +20,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMiB = 1024 * 1024;
-
 /// One server for all of a suite; one that an attack has killed is told by that attack and made anew for the next.
 class Attack : public testing::Test {
  protected:
@@ -87,12 +85,12 @@ TEST_P(OfSize, IsRefusedEarlyAndCostsNoMemory) {
   EXPECT_TRUE(client.closed());
   const Cost cost = measure.end(attack.name, word_for(status) + " after " + std::to_string(sent / 1024) + " KiB");
   EXPECT_NE(std::find(attack.statuses.begin(), attack.statuses.end(), status), attack.statuses.end()) << "answered " << status;
-  if (attack.total > 4 * kMiB) {
+  if (attack.total > std::size_t{4 * kMiB}) {
     EXPECT_LT(sent, attack.total) << "everything was swallowed";
   }
   EXPECT_LE(cost.processor, seconds(1));
   if (!kSanitized) {
-    EXPECT_LT(cost.peak, static_cast<std::int64_t>(8 * kMiB));
+    EXPECT_LT(cost.peak, 8 * kMiB);
   }
   expect_well();
 }
@@ -132,7 +130,7 @@ TEST_F(Attack, H09OverlappingRangesAreIgnored) {
   EXPECT_EQ(status_of_answer(answer), 200);
   EXPECT_EQ(answer, answer_to(get("/v1/deployments?ns=dev")));
   if (!kSanitized) {
-    EXPECT_LT(cost.peak, static_cast<std::int64_t>(8 * kMiB));
+    EXPECT_LT(cost.peak, 8 * kMiB);
   }
   expect_well();
 }

@@ -29,7 +29,6 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::int64_t kMiB = 1024 * 1024;
 constexpr milliseconds kGenerous = seconds(2);  // for the slowest of a hundred, on two cores that others use too
 
 bool on_an_idle_machine() { return std::getenv("NELSON_IDLE_MACHINE") != nullptr; }

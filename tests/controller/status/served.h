@@ -50,6 +50,7 @@ class Served {
   std::string address_, log_;
 };
 
+inline constexpr std::int64_t kMiB = 1024 * 1024;
 inline constexpr const char* kSecret = "password=canary-4711";
 
 /// What one attack came to, for the table at the end.

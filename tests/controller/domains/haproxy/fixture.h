@@ -19,7 +19,7 @@
 #include "tests/controller/domains/haproxy/servers.h"
 #include "tests/controller/domains/values.h"
 
-namespace nelson::testing {
+namespace nelson::haproxy_test {
 
 using namespace std::chrono_literals;
 
@@ -175,4 +175,4 @@ class Changes : public HaproxyTest {
   Instance old_{kOld}, new_{kNew};
 };
 
-}  // namespace nelson::testing
+}  // namespace nelson::haproxy_test

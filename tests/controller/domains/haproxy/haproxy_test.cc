@@ -10,7 +10,7 @@
 #include "controller/domains/haproxy/process.h"
 #include "tests/controller/domains/haproxy/fixture.h"
 
-namespace nelson::testing {
+namespace nelson::haproxy_test {
 namespace {
 
 TEST_F(Changes, ALongAnswerArrivesWholeFromAStackThatWentToZeroAndLeft) {
@@ -443,4 +443,4 @@ TEST_F(HaproxyTest, OpenedToReadOnlyMakesNothing) {
 }
 
 }  // namespace
-}  // namespace nelson::testing
+}  // namespace nelson::haproxy_test

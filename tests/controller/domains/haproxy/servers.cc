@@ -15,7 +15,7 @@
 #include <random>
 #include <stdexcept>
 
-namespace nelson::testing {
+namespace nelson::haproxy_test {
 namespace {
 
 sockaddr_in local(std::uint16_t port) {
@@ -168,4 +168,4 @@ std::optional<std::string> Client::get(const std::string& path) {
   }
 }
 
-}  // namespace nelson::testing
+}  // namespace nelson::haproxy_test

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace nelson::testing {
+namespace nelson::haproxy_test {
 
 /// A folder of its own under the system's temporary one, removed with everything in it.
 class TemporaryFolder {
@@ -77,4 +77,4 @@ class Client {
   std::string trouble_;
 };
 
-}  // namespace nelson::testing
+}  // namespace nelson::haproxy_test

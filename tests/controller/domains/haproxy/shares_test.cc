@@ -1,6 +1,6 @@
 #include "tests/controller/domains/haproxy/fixture.h"
 
-namespace nelson::testing {
+namespace nelson::haproxy_test {
 namespace {
 
 /// Two old instances, three new ones, and the last of those sick.
@@ -71,4 +71,4 @@ TEST_F(Shares, AreTheSameWhileNobodyControlsHaproxy) {
 }
 
 }  // namespace
-}  // namespace nelson::testing
+}  // namespace nelson::haproxy_test

@@ -229,9 +229,9 @@ TEST(LocalScheduler, AnInstanceHasItsPortsAndVariablesAndNothingElse) {
 }
 
 /// A stranger who listens on a port of 127.0.0.1.
-class Stranger {
+class PortTaker {
  public:
-  explicit Stranger(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit PortTaker(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const int on = 1;
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
@@ -251,7 +251,7 @@ TEST(LocalScheduler, APortThatIsTakenIsNamedAndTakenOverOnceFree) {
   LocalWorld world;
   world.settings.instance_ports.last = world.settings.instance_ports.first;
   const std::uint16_t port = world.settings.instance_ports.first;
-  auto stranger = std::make_unique<Stranger>(port);
+  auto stranger = std::make_unique<PortTaker>(port);
   ASSERT_TRUE(stranger->listens());
   const Launch launch = service(world, "port");
   ASSERT_TRUE(world.run(launch));
@@ -270,10 +270,10 @@ TEST(LocalScheduler, AnInstanceMovesAwayFromAPortThatAStrangerTook) {
   ASSERT_TRUE(world.run(launch));
   ASSERT_TRUE(world.wait_well(launch.stack, 1));
   const std::uint16_t before = world.running(launch.stack)->instances[0].endpoints.at(0).number;
-  std::unique_ptr<Stranger> stranger;
+  std::unique_ptr<PortTaker> stranger;
   ASSERT_EQ(::kill(world.alive(launch.stack).at(0), SIGKILL), 0);
   ASSERT_TRUE(eventually([&] {
-    stranger = std::make_unique<Stranger>(before);
+    stranger = std::make_unique<PortTaker>(before);
     return stranger->listens();
   }));
   ASSERT_TRUE(eventually([&] {
@@ -380,7 +380,7 @@ TEST(LocalScheduler, TcpHealthNeedsAListener) {
   ASSERT_TRUE(world.run(launch));
   ASSERT_TRUE(wait_detail(world, launch.stack, "Connection refused"));
   const std::uint16_t port = world.running(launch.stack)->instances[0].endpoints.at(0).number;
-  const Stranger listener(port);
+  const PortTaker listener(port);
   ASSERT_TRUE(listener.listens());
   EXPECT_TRUE(eventually([&] { return world.running(launch.stack)->instances[0].health == Health::kPassing; }));
 }
