@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -48,7 +49,7 @@ void restore_signals() {
 }
 
 void close_above(int last) {
-  if (::syscall(SYS_close_range, last + 1, ~0U, 0) == 0) return;
+  if (::syscall(SYS_close_range, last + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;  // by execve itself: see start_detached()
   for (int number = last + 1; number < 65536; ++number) ::close(number);
 }
 
@@ -66,6 +67,8 @@ void close_above(int last) {
   static_cast<void>(::write(2, text, sizeof text - 1) < 0);
   ::_exit(127);
 }
+
+constexpr int kBecomes = 5000;  // milliseconds that a process has to become what is started
 
 void collect(int from, pid_t child, Clock::time_point deadline, std::string& output) {
   for (;;) {
@@ -152,6 +155,10 @@ Status start_detached(const std::vector<std::string>& command, const std::string
   const Descriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (output.get() < 0) return unavailable(log + ": " + words_of(errno));
   const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return unavailable(command.front() + ": cannot be started: " + words_of(errno));
+  const Descriptor begun(ends[0]);
+  Descriptor begins(ends[1]);
   const auto arguments = pointers(command);
   const pid_t middle = ::fork();
   if (middle < 0) return unavailable(command.front() + ": cannot be started: " + words_of(errno));
@@ -169,6 +176,11 @@ Status start_detached(const std::vector<std::string>& command, const std::string
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     return unavailable(command.front() + ": cannot be started: no process could be made");
+  // Until it is the program, nobody who looks for that finds it; on a busy machine that lasts. The pipe is closed where it becomes it.
+  begins.reset();
+  pollfd end{begun.get(), POLLIN, 0};
+  while (::poll(&end, 1, kBecomes) < 0 && errno == EINTR) {
+  }
   return {};
 }
 
