@@ -8,10 +8,10 @@
 namespace nelson {
 namespace {
 
-/// The order in which kinds of effects run, over all cells. What fails keeps the rest of its cell from being tried, so facts, which hardly
-/// ever fail, come first, then what keeps alive and served what lives, and only then what is new: a release that cannot be launched costs the
-/// one that serves nothing. Weights and routes move before anything is removed, so that no request meets a stack that is going away; records
-/// are removed last.
+/// The order in which kinds of effects run, over all cells. What fails keeps the rest of its cell from being tried (of its stack, when it is
+/// one that cannot be run), so facts, which hardly ever fail, come first, then what keeps alive and served what lives, and only then what is
+/// new: a release whose launch takes long costs the one that serves nothing. Weights and routes move before anything is removed, so that no
+/// request meets a stack that is going away; records are removed last.
 int rank(const Effect& effect) {
   struct Ranked {
     int operator()(const Update&) const { return 0; }

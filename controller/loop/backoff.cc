@@ -15,13 +15,26 @@ std::string time_of_day(Instant at) { return format_instant(std::chrono::floor<s
 
 }  // namespace
 
-Backoff::Failure& Backoff::count(const CellKey& cell, const std::string& what, const Error& error, Instant now) {
-  Failure& failure = cells_[cell];
+FailureScope failure_scope(const Action& action) {
+  const Effect& effect = action.effect;
+  const bool runs =
+      std::holds_alternative<Launch>(effect) || std::holds_alternative<Repair>(effect) || std::holds_alternative<Scale>(effect);
+  return {action.cell, runs ? stack_of(effect) : ""};
+}
+
+std::array<FailureScope, 2> scopes_over(const Action& action) {
+  return {{{action.cell, ""}, {action.cell, stack_of(action.effect)}}};
+}
+
+FailureScope claim_scope(const std::string& domain) { return {{domain, ""}, ""}; }
+
+Backoff::Failure& Backoff::count(const FailureScope& scope, const std::string& what, const Error& error, Instant now) {
+  Failure& failure = failures_[scope];
   ++failure.attempts;
   failure.next = now + pause_after(failure.attempts);
   Hold& hold = failure.hold;
-  hold.cell = cell;
-  hold.subject = cell.unit.empty() ? cell.domain : cell.unit;
+  hold.cell = scope.cell;
+  hold.subject = scope.cell.unit.empty() ? scope.cell.domain : scope.cell.unit;
   hold.code = kEffectFailed;
   hold.reason = what + " failed: " + error.message;
   hold.clears_when = "attempt " + std::to_string(failure.attempts) + ", again at " + time_of_day(failure.next);
@@ -30,37 +43,46 @@ Backoff::Failure& Backoff::count(const CellKey& cell, const std::string& what, c
   return failure;
 }
 
-void Backoff::failed(const Action& action, const Error& error, Instant now) {
-  Hold& hold = count(action.cell, std::string(word_of(action.effect)), error, now).hold;
+FailureScope Backoff::failed(const Action& action, const Error& error, Instant now) {
+  FailureScope scope = failure_scope(action);
+  Hold& hold = count(scope, std::string(word_of(action.effect)), error, now).hold;
   hold.name_space = action.name_space;
   hold.repository = action.repository;
   if (const std::string& stack = stack_of(action.effect); !stack.empty()) hold.subject = stack;
+  return scope;
 }
 
-void Backoff::failed(const CellKey& cell, const std::string& what, const Error& error, Instant now) {
-  count(cell, what, error, now);
+FailureScope Backoff::failed_to_claim(const std::string& domain, const Error& error, Instant now) {
+  FailureScope scope = claim_scope(domain);
+  count(scope, "claim", error, now);
+  return scope;
 }
 
-bool Backoff::waits(const CellKey& cell, Instant now) const {
-  const auto found = cells_.find(cell);
-  return found != cells_.end() && now < found->second.next;
+bool Backoff::waits(const FailureScope& scope, Instant now) const {
+  const auto found = failures_.find(scope);
+  return found != failures_.end() && now < found->second.next;
 }
 
-std::vector<CellKey> Backoff::cells() const {
-  std::vector<CellKey> out;
-  for (const auto& [cell, failure] : cells_) out.push_back(cell);
+bool Backoff::waits(const Action& action, Instant now) const {
+  const auto scopes = scopes_over(action);
+  return std::any_of(scopes.begin(), scopes.end(), [&](const FailureScope& scope) { return waits(scope, now); });
+}
+
+std::vector<FailureScope> Backoff::scopes() const {
+  std::vector<FailureScope> out;
+  for (const auto& [scope, failure] : failures_) out.push_back(scope);
   return out;
 }
 
 std::vector<Hold> Backoff::holds() const {
   std::vector<Hold> out;
-  for (const auto& [cell, failure] : cells_) out.push_back(failure.hold);
+  for (const auto& [scope, failure] : failures_) out.push_back(failure.hold);
   return out;
 }
 
 std::optional<Instant> Backoff::next(Instant now) const {
   std::optional<Instant> out;
-  for (const auto& [cell, failure] : cells_)
+  for (const auto& [scope, failure] : failures_)
     if (failure.next > now && (!out || failure.next < *out)) out = failure.next;
   return out;
 }

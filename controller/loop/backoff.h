@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,23 +12,41 @@
 
 namespace nelson {
 
-/// Cells whose last effect failed, and when each is tried again: after 1 s, 2 s, 4 s, ... at most a minute. The executor never repeats
-/// by itself; this is what the next pass knows. One thread.
+/// What a failure keeps from being tried: what else would be done about a stack, or in a whole cell.
+struct FailureScope {
+  CellKey cell;
+  std::string stack;  // "": the cell
+
+  auto operator<=>(const FailureScope&) const = default;
+};
+
+/// The scope of a failure of this effect. Nothing that is planned relies on a scheduler's having started something (what it runs is observed
+/// first), so a stack that cannot be run costs the other releases of its unit nothing. All else keeps its cell, lest something be removed
+/// from under a weight that was not moved.
+[[nodiscard]] FailureScope failure_scope(const Action& action);
+/// The scopes in which a failure keeps this action from being tried: its cell and its stack.
+[[nodiscard]] std::array<FailureScope, 2> scopes_over(const Action& action);
+/// Of the claim on a domain, which is no action: a cell without a unit.
+[[nodiscard]] FailureScope claim_scope(const std::string& domain);
+
+/// What failed last, and when it is tried again: after 1 s, 2 s, 4 s, ... at most a minute. The executor never repeats by itself; this is
+/// what the next pass knows. One thread.
 class Backoff {
  public:
-  void failed(const Action& action, const Error& error, Instant now);
-  /// The same for something that is no action: the claim on a domain, whose cell has no unit.
-  void failed(const CellKey& cell, const std::string& what, const Error& error, Instant now);
-  void forget(const CellKey& cell) { cells_.erase(cell); }
+  /// Both return the scope that waits now.
+  FailureScope failed(const Action& action, const Error& error, Instant now);
+  FailureScope failed_to_claim(const std::string& domain, const Error& error, Instant now);
+  void forget(const FailureScope& scope) { failures_.erase(scope); }
 
-  /// Whether nothing may be done to the cell yet.
-  [[nodiscard]] bool waits(const CellKey& cell, Instant now) const;
-  [[nodiscard]] bool failing(const CellKey& cell) const { return cells_.contains(cell); }
-  [[nodiscard]] std::vector<CellKey> cells() const;
+  /// Whether nothing may be done in the scope yet.
+  [[nodiscard]] bool waits(const FailureScope& scope, Instant now) const;
+  [[nodiscard]] bool waits(const Action& action, Instant now) const;
+  [[nodiscard]] bool empty() const { return failures_.empty(); }
+  [[nodiscard]] std::vector<FailureScope> scopes() const;
 
-  /// One for each failing cell: "attempt 3, again at 14:02:07".
+  /// One for each failure: "attempt 3, again at 14:02:07".
   [[nodiscard]] std::vector<Hold> holds() const;
-  /// The first instant after `now` at which a cell may be tried again.
+  /// The first instant after `now` at which something may be tried again.
   [[nodiscard]] std::optional<Instant> next(Instant now) const;
 
  private:
@@ -36,9 +55,9 @@ class Backoff {
     std::uint32_t attempts = 0;
     Instant next{};
   };
-  Failure& count(const CellKey& cell, const std::string& what, const Error& error, Instant now);
+  Failure& count(const FailureScope& scope, const std::string& what, const Error& error, Instant now);
 
-  std::map<CellKey, Failure> cells_;
+  std::map<FailureScope, Failure> failures_;
 };
 
 /// Hold::code of what Backoff::holds gives.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controller/base/log.h"
+#include "controller/loop/backoff.h"
 
 namespace nelson {
 
@@ -211,17 +212,20 @@ void Domains::perform(const std::string& domain, std::vector<Step> steps, Instan
   slot.worker->start(
       [&slot, steps = std::move(steps), now]() mutable {
         Records records = records_for(steps, *slot.answers, slot.owner);
-        std::map<CellKey, std::string> failed;
+        std::map<FailureScope, std::string> failed;
         std::string stopped;  // why nothing more may be tried here
         for (Step& step : steps) {
           Done done{std::move(step), {}, true};
           const Action* action = std::get_if<Action>(&done.step.what);
-          const auto cell = action == nullptr ? failed.end() : failed.find(action->cell);
           if (stopped.empty() && !slot.domain->memory->holds_lock())
             stopped = "the lock of domain " + slot.name + " was lost; another controller may act there now";
-          if (!stopped.empty() || cell != failed.end()) {
+          std::string why_not = stopped;
+          if (why_not.empty() && action != nullptr)
+            for (const FailureScope& scope : scopes_over(*action))
+              if (const auto before = failed.find(scope); before != failed.end()) why_not = before->second;
+          if (!why_not.empty()) {
             done.tried = false;
-            done.status = unavailable("not tried: " + (stopped.empty() ? cell->second : stopped));
+            done.status = unavailable("not tried: " + why_not);
             slot.done.push_back(std::move(done));
             continue;
           }
@@ -232,7 +236,8 @@ void Domains::perform(const std::string& domain, std::vector<Step> steps, Instan
             done.status = internal(e.what());
           }
           if (!done.status && action == nullptr) stopped = "the claim on the domain could not be written";
-          if (!done.status && action != nullptr) failed[action->cell] = std::string(word_of(action->effect)) + " failed before it";
+          if (!done.status && action != nullptr)
+            failed[failure_scope(*action)] = std::string(word_of(action->effect)) + " failed before it";
           slot.done.push_back(std::move(done));
         }
       },

@@ -39,7 +39,7 @@ struct Step {
   std::variant<Claim, Action> what;
 };
 
-/// What became of a step. `tried` is false when an earlier failure of the same cell (or of the claim) kept it from being tried.
+/// What became of a step. `tried` is false when an earlier failure (see failure_scope; or one of the claim) kept it from being tried.
 struct Done {
   Step step;
   Status status;

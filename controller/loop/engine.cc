@@ -76,12 +76,12 @@ Result<const PassReport*> Engine::pass(std::shared_ptr<const Desired> desired) {
 
 /// A new revision of what failed is a new try.
 void Engine::forgive(const Desired& desired) {
-  for (const CellKey& cell : backoff_.cells()) {
-    const auto before = last_.desired->cells.find(cell);
-    const auto now = desired.cells.find(cell);
+  for (const FailureScope& scope : backoff_.scopes()) {
+    const auto before = last_.desired->cells.find(scope.cell);
+    const auto now = desired.cells.find(scope.cell);
     const bool was = before != last_.desired->cells.end();
     const bool is = now != desired.cells.end();
-    if (was != is || (is && !(before->second == now->second))) backoff_.forget(cell);
+    if (was != is || (is && !(before->second == now->second))) backoff_.forget(scope);
   }
 }
 
@@ -152,7 +152,7 @@ Status Engine::decide(std::shared_ptr<const Desired> before, Observed observed) 
   const bool same_world = before == last_.desired && pass_ > 0 && observed == last_.observed;
   const bool same_time = !last_.plan.wake_at || last_.now < *last_.plan.wake_at;
   // The planner's own law: equal arguments, and an earlier time than wake_at, give the plan of before.
-  if (same_world && same_time && last_.plan.actions.empty() && backoff_.cells().empty()) return {};
+  if (same_world && same_time && last_.plan.actions.empty() && backoff_.empty()) return {};
   last_.observed = std::move(observed);
   last_.plan = parts_.planner.plan(*last_.desired, last_.observed, last_.now);
   last_.plan_digest = parts_.planner.digest(last_.plan);
@@ -168,15 +168,16 @@ Status Engine::bear(const Status& written) {
 
 /// Journal, perform, journal. What fails is for the next passes to know, not to be repeated here.
 Status Engine::act() {
-  std::set<CellKey> has_actions;
+  std::set<FailureScope> has_actions;
   std::map<std::string, std::vector<Step>> steps;
   for (const auto& [domain, claim] : claims_)
-    if (parts_.domains->ready(domain) && !backoff_.waits({domain, ""}, last_.now)) steps[domain].push_back({0, domain, claim});
+    if (parts_.domains->ready(domain) && !backoff_.waits(claim_scope(domain), last_.now))
+      steps[domain].push_back({0, domain, claim});
   for (const Action& action : last_.plan.actions) {
-    has_actions.insert(action.cell);
+    for (const FailureScope& scope : scopes_over(action)) has_actions.insert(scope);
     const std::string& domain = action.cell.domain;
     const bool unclaimed = claims_.contains(domain) && !steps.contains(domain);
-    if (unclaimed || !parts_.domains->ready(domain) || backoff_.waits(action.cell, last_.now)) continue;
+    if (unclaimed || !parts_.domains->ready(domain) || backoff_.waits(action, last_.now)) continue;
     steps[domain].push_back({0, domain, action});
   }
   // Nothing is planned for a domain that does not answer or is still busy: that says nothing of what failed there.
@@ -184,8 +185,10 @@ Status Engine::act() {
     const auto seen = last_.observed.domains.find(domain);
     return seen != last_.observed.domains.end() && (!seen->second.scheduler.complete || !seen->second.memory.complete);
   };
-  for (const CellKey& cell : backoff_.cells())
-    if (!has_actions.contains(cell) && !claims_.contains(cell.domain) && !silent(cell.domain)) backoff_.forget(cell);
+  for (const FailureScope& scope : backoff_.scopes()) {
+    const std::string& domain = scope.cell.domain;
+    if (!has_actions.contains(scope) && !claims_.contains(domain) && !silent(domain)) backoff_.forget(scope);
+  }
   if (steps.empty()) return {};
 
   if (Status locked = parts_.domains->check_locks(); !locked) return locked;
@@ -207,24 +210,23 @@ Status Engine::act() {
 Status Engine::take_up(std::vector<Done> done) {
   if (done.empty()) return {};
   std::vector<Settlement> settlements;
-  std::set<CellKey> tried, failed;
+  std::set<FailureScope> begun, failed;
   for (const Done& one : done) {
     settlements.push_back({one.step.sequence, one.status ? "" : one.status.error().message});
     if (!one.status && settlements.back().error.empty()) settlements.back().error = "failed without a reason";
     tell(one);
+    if (!one.tried) continue;  // that says nothing of what failed before
     const Action* action = std::get_if<Action>(&one.step.what);
-    const CellKey cell = action == nullptr ? CellKey{one.step.domain, ""} : action->cell;
-    tried.insert(cell);
-    if (one.status) continue;
-    failed.insert(cell);
-    if (!one.tried) continue;
-    if (action == nullptr)
-      backoff_.failed(cell, "claim", one.status.error(), last_.now);
-    else
-      backoff_.failed(*action, one.status.error(), last_.now);
+    if (action == nullptr) {
+      begun.insert(claim_scope(one.step.domain));
+      if (!one.status) failed.insert(backoff_.failed_to_claim(one.step.domain, one.status.error(), last_.now));
+    } else {
+      for (const FailureScope& scope : scopes_over(*action)) begun.insert(scope);
+      if (!one.status) failed.insert(backoff_.failed(*action, one.status.error(), last_.now));
+    }
   }
-  for (const CellKey& cell : tried)
-    if (!failed.contains(cell)) backoff_.forget(cell);
+  for (const FailureScope& scope : begun)
+    if (!failed.contains(scope)) backoff_.forget(scope);
   for (Done& one : done) last_.done.push_back(std::move(one));
   history_.reset();
   if (Status locked = parts_.domains->check_locks(); !locked) return locked;

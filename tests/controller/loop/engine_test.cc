@@ -130,18 +130,46 @@ TEST_F(EngineTest, TimeAndTheWorldMakeItPlanAgain) {
   EXPECT_EQ(plans_, plans + 1) << "and when something new runs";
 }
 
-TEST_F(EngineTest, AFailureSkipsTheRestOfItsCellAndNothingElse) {
-  plan_.actions = {action_on("basket", launch_of(identity_of("basket"))), action_on("basket", Publish{kBasket, "{}"}),
-                   action_on("till", launch_of(identity_of("till")))};
-  d_.fail("present " + kBasket, unavailable("engine is down"));
+/// The old version cannot be repaired; the new one that mends it must come all the same.
+TEST_F(EngineTest, WhatCannotBeRunKeepsBackOnlyItsStack) {
+  Identity next = identity_of("basket");
+  next.version = {1, 0, 1};
+  const std::string fresh = stack_name(next);
+  plan_.actions = {action_on("basket", Repair{kBasket, 1, 2}), action_on("basket", Publish{kBasket, "{}"}),
+                   action_on("basket", Publish{fresh, "{}"}), action_on("basket", launch_of(next))};
   const PassReport report = pass();
-  EXPECT_EQ(story_.take(), (Lines{"record pass", "intend launch publish launch", "put " + kBasket, "present " + kBasket + " fails",
-                                  "put " + kTill, "present " + kTill, "settle 1 failed 2 failed 3 done", "first seen"}));
-  EXPECT_EQ(store_.entries[0].error, "engine is down");
-  EXPECT_EQ(store_.entries[1].error, "not tried: launch failed before it");
+  EXPECT_EQ(story_.take(), (Lines{"record pass", "intend repair publish publish launch", "publish " + fresh, "put " + fresh,
+                                  "present " + fresh, "settle 1 failed 2 failed 3 done 4 done", "first seen"}));
+  EXPECT_EQ(store_.entries[1].error, "not tried: repair failed before it");
   ASSERT_EQ(report.plan.held.size(), 1u);
   EXPECT_EQ(report.plan.held[0].subject, kBasket);
-  EXPECT_EQ(report.plan.held[0].reason, "launch failed: engine is down");
+  plan_.actions.push_back(action_on("basket", DropTraffic{}));
+  EXPECT_EQ(pass().begun, 3u) << "only what is about the failed stack waits";
+}
+
+TEST_F(EngineTest, WhatIsMendedIsHeldNoMoreBesideWhatStillFails) {
+  plan_.actions = {action_on("basket", Repair{kBasket, 1, 2}), action_on("basket", Publish{kTill, "{}"})};
+  d_.fail("publish " + kTill, unavailable("engine is down"));
+  EXPECT_EQ(pass().plan.held.size(), 2u);
+  d_.mend();
+  clocks_.pass(seconds(1));
+  const PassReport report = pass();
+  ASSERT_EQ(report.plan.held.size(), 1u);
+  EXPECT_TRUE(report.plan.held[0].reason.starts_with("repair failed: ")) << report.plan.held[0].reason;
+}
+
+TEST_F(EngineTest, AFailureSkipsTheRestOfItsCellAndNothingElse) {
+  plan_.actions = {action_on("basket", Publish{kBasket, "{}"}), action_on("basket", Repair{"basket-of-another-version", 1, 1}),
+                   action_on("till", launch_of(identity_of("till")))};
+  d_.fail("publish " + kBasket, unavailable("engine is down"));
+  const PassReport report = pass();
+  EXPECT_EQ(story_.take(), (Lines{"record pass", "intend publish repair launch", "publish " + kBasket + " fails", "put " + kTill,
+                                  "present " + kTill, "settle 1 failed 2 failed 3 done", "first seen"}));
+  EXPECT_EQ(store_.entries[0].error, "engine is down");
+  EXPECT_EQ(store_.entries[1].error, "not tried: publish failed before it");
+  ASSERT_EQ(report.plan.held.size(), 1u);
+  EXPECT_EQ(report.plan.held[0].subject, kBasket);
+  EXPECT_EQ(report.plan.held[0].reason, "publish failed: engine is down");
   EXPECT_TRUE(report.plan.held[0].clears_when.starts_with("attempt 1, again at ")) << report.plan.held[0].clears_when;
   EXPECT_FALSE(report.plan.held[0].trouble);
 }
