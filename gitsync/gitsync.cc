@@ -49,6 +49,7 @@ std::string now_text() { return format_instant(std::chrono::time_point_cast<Dura
 struct Watched {
   RepositoryFile file;
   std::string mirror, host;
+  bool* busy = nullptr;  // whether a job works on the mirror; never null once placed
   std::uint64_t generation = 0;
   std::string digest;
   git::References references;
@@ -128,15 +129,16 @@ class GitsyncImpl final : public Gitsync {
  private:
   // --- scheduling; the owner's thread ---
 
-  void place(Watched& watched) const {
+  void place(Watched& watched) {
     watched.mirror = mirror_path(options_.folder, watched.file.name, watched.file.url);
+    watched.busy = &busy_[watched.mirror];
     const Reply<git::Address> address = git::parse_address(watched.file.url);
     watched.host = address ? git::host_and_port(*address) : "";
     watched.patience = std::min<milliseconds>(kPatience, options_.deadline / 4);
   }
 
   /// A job that an edit of the repository's file has overtaken counts too: two must not work on one mirror.
-  [[nodiscard]] bool under_way(const Watched& watched) const { return busy_.contains(watched.mirror); }
+  [[nodiscard]] bool under_way(const Watched& watched) const { return *watched.busy; }
 
   [[nodiscard]] Clock::time_point when(const Watched& watched) const {
     return under_way(watched) ? Clock::now() + kUnderWay : watched.due;
@@ -172,7 +174,7 @@ class GitsyncImpl final : public Gitsync {
   }
 
   void send(Watched& watched) {
-    busy_.insert(watched.mirror);
+    *watched.busy = true;
     watched.sent = Clock::now();
     Target target{watched.file,      watched.mirror,
                   watched.host,      watched.generation,
@@ -210,7 +212,7 @@ class GitsyncImpl final : public Gitsync {
       findings.swap(findings_);
     }
     for (Finding& finding : findings) {
-      if (finding.last) busy_.erase(finding.mirror);
+      if (finding.last) busy_[finding.mirror] = false;
       Watched* watched = find(finding.name);
       if (watched == nullptr || watched->generation != finding.generation) continue;
       absorb(*watched, finding);
@@ -468,7 +470,9 @@ class GitsyncImpl final : public Gitsync {
   Watched control_;
   git::ControlRepositoryReading control_reading_;
   std::map<std::string, Watched> watched_;
-  std::set<std::string> busy_;  // mirrors that a job works on
+  // Whether a job works on a mirror. Entries stay, so each repository keeps the place of its own: a look at all of them after each answer must
+  // not search for a path each time.
+  std::map<std::string, bool> busy_;
   std::uint64_t generations_ = 0;
   bool dirty_ = true;
   std::shared_ptr<const Desired> desired_;
