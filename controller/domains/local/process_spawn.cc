@@ -126,9 +126,9 @@ Result<std::optional<User>> user_for(const std::string& run_as) {
   passwd entry{};
   passwd* found = nullptr;
   const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (error == EMFILE || error == ENFILE || error == ENOMEM ||
-      error == EIO)  // says nothing of the user; others can mean that there is none
-    return unavailable("run_as: the user " + name + " could not be looked up: " + error_text(error));
+  // These say nothing of the user; others can mean that there is none.
+  if (error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO)
+    return unavailable("run_as: the user " + name + " could not be looked up: " + error_text(error) + "; it is asked again");
   if (error != 0 || found == nullptr)
     return invalid("run_as: there is no user " + name + " on this machine; create it, or name another in the domain's file");
   if (entry.pw_uid == 0)
