@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <fstream>
 #include <iostream>
+#include <mutex>
 #include <sstream>
 #include <thread>
 
@@ -132,22 +134,39 @@ void list(int threads, const std::vector<std::string>& urls) {
 /// From the first line of standard input to the second.
 void idle(const std::string& control, const std::string& folder, int poll_seconds, std::size_t stacks) {
   Machine machine(make_fleet(stacks, Clock().now()), folder + "/store");
-  std::atomic<int> passes{0};
+  std::mutex mutex;  // of what was heard
+  std::condition_variable heard;
+  int passes = 0;
+  bool synced = false;
+  const auto passes_so_far = [&] {
+    const std::lock_guard lock(mutex);
+    return passes;
+  };
   Loop loop(
-      machine.engine(), machine.clock(), [&] { return machine.desired(); }, [&](const PassReport*) { ++passes; });
-  GitSource git(open_git(control, folder + "/git", std::chrono::seconds(poll_seconds)), [&] { loop.wake(); });
+      machine.engine(), machine.clock(), [&] { return machine.desired(); },
+      [&](const PassReport*) {
+        const std::lock_guard lock(mutex);
+        ++passes;
+        heard.notify_all();
+      });
+  GitSource git(open_git(control, folder + "/git", std::chrono::seconds(poll_seconds)), [&] {
+    loop.wake();
+    const std::lock_guard lock(mutex);
+    synced = true;
+    heard.notify_all();
+  });
   std::thread runner([&] {
     if (const Status ended = loop.run(); !ended) die(ended.error().message);
   });
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
-  while (git.latest().syncs == 0 || passes == 0) {
-    if (std::chrono::steady_clock::now() > deadline) die("no first sync and pass within 5 minutes: see the log above");
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  {
+    std::unique_lock lock(mutex);
+    if (!heard.wait_for(lock, std::chrono::minutes(5), [&] { return synced && passes > 0; }))
+      die("no first sync and pass within 5 minutes: see the log above");
   }
   std::cout << "ready" << std::endl;
   std::string line;
   std::getline(std::cin, line);
-  const int passes_before = passes;
+  const int passes_before = passes_so_far();
   const auto commits = machine.store().counters().commits;
   const auto lists = git.latest().counters.ref_lists;
   const Cost before = cost_so_far();
@@ -156,7 +175,7 @@ void idle(const std::string& control, const std::string& folder, int poll_second
   Line()
       .add("cpu", 1e3 * (after.seconds - before.seconds))
       .add("wall", wall)
-      .add("passes", passes - passes_before)
+      .add("passes", passes_so_far() - passes_before)
       .add("switches", after.switches - before.switches)
       .add("commits", static_cast<double>(machine.store().counters().commits - commits))
       .add("ref_lists", static_cast<double>(git.latest().counters.ref_lists - lists));
