@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -49,7 +48,7 @@ void restore_signals() {
 }
 
 void close_above(int last) {
-  if (::syscall(SYS_close_range, last + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;  // by execve itself: see start_detached()
+  if (::syscall(SYS_close_range, last + 1, ~0U, 0) == 0) return;
   for (int number = last + 1; number < 65536; ++number) ::close(number);
 }
 
@@ -68,7 +67,7 @@ void close_above(int last) {
   ::_exit(127);
 }
 
-constexpr int kBecomes = 5000;  // milliseconds that a process has to become what is started
+constexpr auto kExecLimit = std::chrono::seconds(5);
 
 void collect(int from, pid_t child, Clock::time_point deadline, std::string& output) {
   for (;;) {
@@ -108,6 +107,17 @@ bool is_zombie(pid_t pid) {
   if (!text) return true;
   const std::size_t end = text->rfind(')');
   return end == std::string::npos || end + 2 >= text->size() || (*text)[end + 2] == 'Z' || (*text)[end + 2] == 'X';
+}
+
+/// Returns once a process that this one made by fork is a program of its own, or has ended. A descriptor that execve closes would tell it too
+/// early: the command line, by which others know the process, is empty for a moment longer.
+void wait_until_replaced(pid_t child) {
+  const auto ours = command_of(::getpid());
+  for (const auto deadline = Clock::now() + kExecLimit; Clock::now() < deadline && !is_zombie(child);) {
+    const auto command = command_of(child);
+    if (!command.empty() && command != ours) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 /// The real user; nothing when the process is gone.
@@ -157,8 +167,8 @@ Status start_detached(const std::vector<std::string>& command, const std::string
   const Descriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return unavailable(command.front() + ": cannot be started: " + words_of(errno));
-  const Descriptor begun(ends[0]);
-  Descriptor begins(ends[1]);
+  const Descriptor told(ends[0]);
+  Descriptor tells(ends[1]);
   const auto arguments = pointers(command);
   const pid_t middle = ::fork();
   if (middle < 0) return unavailable(command.front() + ": cannot be started: " + words_of(errno));
@@ -167,20 +177,18 @@ Status start_detached(const std::vector<std::string>& command, const std::string
     for (const int door : doors) static_cast<void>(::write(door, "0", 1) < 0);
     ::setsid();
     const pid_t last = ::fork();
-    if (last != 0) ::_exit(last < 0 ? 1 : 0);
+    if (last != 0) ::_exit(last > 0 && ::write(tells.get(), &last, sizeof last) == sizeof last ? 0 : 1);
     static_cast<void>(::chdir("/") < 0);
     become(arguments.data(), null.get(), output.get());
   }
+  tells.reset();
   int status = 0;
   while (::waitpid(middle, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+  pid_t last = 0;
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || ::read(told.get(), &last, sizeof last) != sizeof last)
     return unavailable(command.front() + ": cannot be started: no process could be made");
-  // Until it is the program, nobody who looks for that finds it; on a busy machine that lasts. The pipe is closed where it becomes it.
-  begins.reset();
-  pollfd end{begun.get(), POLLIN, 0};
-  while (::poll(&end, 1, kBecomes) < 0 && errno == EINTR) {
-  }
+  wait_until_replaced(last);
   return {};
 }
 

@@ -22,7 +22,7 @@ Result<Finished> run(const std::vector<std::string>& command, Duration limit);
 
 /// Starts a program so that nothing of this process is left on it: own session, no parent but init, no environment but PATH, no descriptor
 /// but /dev/null as 0 and the end of the file `log` as 1 and 2. It enters the control groups whose open `cgroup.procs` are `doors`.
-/// Returns once the process is that program, or has ended without.
+/// Returns once the process is that program, or has ended without; after 5 s in any case.
 Status start_detached(const std::vector<std::string>& command, const std::string& log, const std::vector<int>& doors);
 
 /// Processes of this user (for root: of anybody, since its workers are another's) whose command line has `program`'s name first and the word

@@ -268,6 +268,15 @@ TEST_F(Changes, AreMadeMoreSlowlyWhileAnOldWorkerHasSeenMany) {
   ASSERT_TRUE(idle.get("/").has_value()) << "its worker lives";
 }
 
+/// A start that returns before its process is the program is taken for failed by who looks for that at once; it happened on a busy machine.
+TEST(Relatives, AreThereOnceStarted) {
+  for (int i = 0; i < 50; ++i) {
+    const std::string mark = std::to_string(200'000 + ::getpid()) + "." + std::to_string(i);
+    ASSERT_TRUE(haproxy::start_detached({"/bin/sleep", mark}, "/dev/null", {}).ok());
+    EXPECT_EQ(haproxy::Relatives("sleep", mark).signal(SIGKILL), 1u) << "start " << i;
+  }
+}
+
 TEST(Relatives, AreOfThisUser) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can be another";
   const std::string mark = std::to_string(100'000 + ::getpid());
