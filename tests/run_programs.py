@@ -131,6 +131,20 @@ def read_output(path):
     return passed, failed, skipped
 
 
+def said_by(names, log):
+    """What these tests printed, so that a failure can be understood where only this output is kept; without names the end of the log."""
+    with open(log, errors="replace") as output:
+        lines = output.readlines()
+    said = []
+    for name in names[:10]:
+        begin = next((i for i, line in enumerate(lines) if line.rstrip() == f"[ RUN      ] {name}"), None)
+        if begin is not None:
+            end = next((i for i in range(begin, len(lines)) if lines[i].startswith(f"[  FAILED  ] {name}")), len(lines) - 1)
+            own = lines[begin : end + 1]
+            said += own if len(own) <= 120 else own[:60] + [f"({len(own) - 120} lines more)\n"] + own[-60:]
+    return said or lines[-200:]
+
+
 def attempt(program, build, flavour, pattern, folder, shard):
     name = f"{program}.{shard}" if shard else program
     report, log = f"{folder}/{name}.xml", f"{build}/{name}.log"
@@ -164,9 +178,8 @@ def attempt(program, build, flavour, pattern, folder, shard):
         trouble.append("has no test")
     print(f"{'ok  ' if not failed and not trouble else 'FAIL'} {name:<18} {passed:5} passed {len(failed):3} failed {len(skipped):3} skipped {seconds:7.1f} s", flush=True)
     if failed or trouble:
-        print(f"---- the end of {log}")
-        with open(log, errors="replace") as output:
-            sys.stdout.write("".join(output.readlines()[-200:]))
+        print(f"---- from {log}")
+        sys.stdout.write("".join(said_by([] if trouble else failed, log)))
         print("----", flush=True)
     return passed, failed, skipped, trouble
 
