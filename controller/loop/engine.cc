@@ -76,13 +76,13 @@ Result<const PassReport*> Engine::pass(std::shared_ptr<const Desired> desired) {
 
 /// A new revision of what failed is a new try.
 void Engine::forgive(const Desired& desired) {
-  for (const FailureScope& scope : backoff_.scopes()) {
-    const auto before = last_.desired->cells.find(scope.cell);
-    const auto now = desired.cells.find(scope.cell);
+  backoff_.forgive([&](const CellKey& cell) {
+    const auto before = last_.desired->cells.find(cell);
+    const auto now = desired.cells.find(cell);
     const bool was = before != last_.desired->cells.end();
     const bool is = now != desired.cells.end();
-    if (was != is || (is && !(before->second == now->second))) backoff_.forget(scope);
-  }
+    return was != is || (is && !(before->second == now->second));
+  });
 }
 
 /// An instant later than now counts as now (semantics 6), and from then on as that instant: so the domain's clock, which may be right while
@@ -222,7 +222,10 @@ Status Engine::take_up(std::vector<Done> done) {
       if (!one.status) failed.insert(backoff_.failed_to_claim(one.step.domain, one.status.error(), last_.now));
     } else {
       for (const FailureScope& scope : scopes_over(*action)) begun.insert(scope);
-      if (!one.status) failed.insert(backoff_.failed(*action, one.status.error(), last_.now));
+      if (one.status)
+        backoff_.done(*action, last_.now);
+      else
+        failed.insert(backoff_.failed(*action, one.status.error(), last_.now));
     }
   }
   for (const FailureScope& scope : begun)
@@ -255,8 +258,8 @@ void Engine::add_machine_problems() {
 
 Status Engine::report() {
   last_.pass = ++pass_;
-  std::erase_if(last_.plan.held, [](const Hold& hold) { return hold.code == kEffectFailed; });
-  for (Hold& hold : backoff_.holds()) last_.plan.held.push_back(std::move(hold));
+  std::erase_if(last_.plan.held, [](const Hold& hold) { return hold.code == kEffectFailed || hold.code == kFight; });
+  for (Hold& hold : backoff_.holds(last_.now)) last_.plan.held.push_back(std::move(hold));
 
   add_machine_problems();
 

@@ -299,8 +299,9 @@ class Finder {
   void add_mended() {
     std::map<std::pair<std::string, std::string>, Mended> lost;  // by (domain, reason)
     for (const JournalEntry& entry : input_.history) {
-      const bool mends = entry.effect == "repair" || entry.reason == kRouteLost;
-      if (!mends || entry.outcome != JournalEntry::Outcome::kDone || entry.intended + kMendedShown <= input_.now) continue;
+      if (!puts_right(entry.effect, entry.reason) || fought_over(entry) || entry.outcome != JournalEntry::Outcome::kDone ||
+          entry.intended + kMendedShown <= input_.now)
+        continue;
       Mended& mended = lost[{entry.domain, entry.reason}];
       mended.units.insert(entry.unit);
       mended.since = std::min(mended.since.value_or(entry.intended), entry.intended);
@@ -324,6 +325,14 @@ class Finder {
     std::optional<Instant> since;
     std::size_t times = 0;
   };
+
+  /// What is told as a fight is not told as mended, too.
+  [[nodiscard]] bool fought_over(const JournalEntry& entry) const {
+    return std::any_of(input_.plan.held.begin(), input_.plan.held.end(), [&entry](const Hold& hold) {
+      return hold.code == kFight && hold.cell == CellKey{entry.domain, entry.unit} &&
+             hold.subject == (entry.stack.empty() ? entry.unit : entry.stack);
+    });
+  }
 
   void add_mended(const std::string& domain, const Mended& mended, std::string cause, const std::string& look) {
     Trouble trouble;

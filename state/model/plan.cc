@@ -67,4 +67,6 @@ std::string_view word_of(const Effect& effect) {
   return kWords[effect.index()];
 }
 
+bool puts_right(std::string_view word, std::string_view reason) { return word == "repair" || reason == kRouteLost; }
+
 }  // namespace nelson

@@ -254,4 +254,10 @@ void bury(StackRecord& record);
 /// "bury": the word of each effect.
 [[nodiscard]] std::string_view word_of(const Effect& effect);
 
+/// Whether an effect of this word, for this reason, puts right what was right before: nobody's wish, but somebody's hand, or a program's end.
+[[nodiscard]] bool puts_right(std::string_view word, std::string_view reason);
+
+/// Hold::code of what is put right again and again (design.md, Safety).
+inline constexpr std::string_view kFight = "fight";
+
 }  // namespace nelson

@@ -146,9 +146,9 @@ std::optional<std::vector<std::string>> Simulation::dry_run(const Desired& desir
 void Simulation::compare(const std::vector<std::string>& foreseen, const PassReport& report) {
   const bool free = std::all_of(report.observed.domains.begin(), report.observed.domains.end(),
                                 [](const auto& domain) { return domain.second.removals_held.empty(); });
-  const bool failing =
-      std::any_of(report.plan.held.begin(), report.plan.held.end(), [](const Hold& hold) { return hold.code == "effect-failed"; });
-  // Clocks that disagree, and what failed before, are this process's own knowledge.
+  const bool failing = std::any_of(report.plan.held.begin(), report.plan.held.end(),
+                                   [](const Hold& hold) { return hold.code == "effect-failed" || hold.code == "fight"; });
+  // Clocks that disagree, and what failed or was undone before, are this process's own knowledge.
   if (!free || failing || report.incomplete || wall_offset_ != Duration(0)) return;
   // The plan's order is over all domains, the journal's is by domain.
   std::vector<std::string> expected = foreseen, begun = begun_;

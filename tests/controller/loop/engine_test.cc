@@ -158,6 +158,51 @@ TEST_F(EngineTest, WhatIsMendedIsHeldNoMoreBesideWhatStillFails) {
   EXPECT_TRUE(report.plan.held[0].reason.starts_with("repair failed: ")) << report.plan.held[0].reason;
 }
 
+TEST_F(EngineTest, TheThirdRepairWithinTenMinutesIsAFight) {
+  d_.records[kBasket] = record_of(identity_of("basket"));
+  plan_.actions = {action_on("basket", Repair{kBasket, 1, 2}), action_on("basket", Publish{kTill, "{}"})};
+  const auto again = [this](seconds later) {
+    clocks_.pass(later);
+    return pass();
+  };
+  EXPECT_EQ(pass().begun, 2u);
+  EXPECT_TRUE(again(seconds(60)).plan.held.empty());
+  PassReport report = again(seconds(60));
+  EXPECT_EQ(report.begun, 2u);
+  ASSERT_EQ(report.plan.held.size(), 1u);
+  EXPECT_EQ(report.plan.held[0].code, kFight);
+  EXPECT_EQ(report.plan.held[0].subject, kBasket);
+  EXPECT_EQ(report.plan.held[0].reason, "repair was done 3 times within 10 minutes, and undone each time: because");
+  EXPECT_TRUE(report.plan.held[0].trouble);
+  EXPECT_EQ(report.wake_at, report.now + seconds(1));
+  EXPECT_EQ(again(seconds(0)).begun, 1u) << "it waits, and keeps back nothing but its stack";
+  EXPECT_EQ(again(seconds(1)).begun, 2u);
+  EXPECT_EQ(again(seconds(1)).begun, 1u) << "the pause grows";
+  report = again(seconds(1));
+  EXPECT_EQ(report.begun, 2u);
+  EXPECT_TRUE(report.plan.held[0].reason.starts_with("repair was done 5 times")) << report.plan.held[0].reason;
+
+  plan_.actions.clear();
+  EXPECT_EQ(again(std::chrono::minutes(9)).plan.held.size(), 1u) << "it is told while three are ten minutes young";
+  EXPECT_TRUE(again(std::chrono::minutes(1)).plan.held.empty());
+}
+
+TEST_F(EngineTest, WhatGitChangesIsNoFight) {
+  d_.records[kBasket] = record_of(identity_of("basket"));
+  for (const int count : {2, 3, 2, 3, 2, 3}) {
+    desired_.cells[{"d", "basket"}].claimants = {std::to_string(clocks_.wall.time_since_epoch().count())};
+    plan_.actions = {action_on("basket", Scale{kBasket, 1, count})};
+    EXPECT_EQ(pass().begun, 1u);
+    clocks_.pass(seconds(10));
+  }
+  EXPECT_TRUE(pass().plan.held.empty());
+  for (int i = 0; i < 2; ++i) {
+    clocks_.pass(seconds(10));
+    pass();
+  }
+  EXPECT_EQ(pass().plan.held.size(), 1u) << "the same again and again is one, for nobody in Git asked for it";
+}
+
 TEST_F(EngineTest, AFailureSkipsTheRestOfItsCellAndNothingElse) {
   plan_.actions = {action_on("basket", Publish{kBasket, "{}"}), action_on("basket", Repair{"basket-of-another-version", 1, 1}),
                    action_on("till", launch_of(identity_of("till")))};

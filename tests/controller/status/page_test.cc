@@ -183,6 +183,32 @@ TEST_F(Page, WhatWasMendedLatelyIsStillToldForTenMinutes) {
   EXPECT_EQ(later.find("did not serve it"), std::string::npos) << later;
 }
 
+TEST_F(Page, WhatIsUndoneEachTimeIsAFightAndNotMended) {
+  Situation situation;
+  JournalEntry entry;
+  entry.domain = "local";
+  entry.unit = "checkout";
+  entry.effect = "serve";
+  entry.reason = kRouteLost;
+  entry.outcome = JournalEntry::Outcome::kDone;
+  entry.intended = situation.now - minutes(3);
+  situation.history = {entry, entry, entry};
+  ViewInput input = situation.input();
+  Hold hold;
+  hold.cell = {"local", "checkout"};
+  hold.subject = "checkout";
+  hold.code = kFight;
+  hold.reason = "serve was done 3 times within 10 minutes, and undone each time";
+  hold.clears_when = "find out who does";
+  hold.trouble = true;
+  input.plan.held.push_back(hold);
+  server_->publish(build_view(std::move(input)));
+  const std::string told = top_of(page());
+  for (const char* text : {"checkout", "undone each time", "find out who does"})
+    EXPECT_NE(told.find(text), std::string::npos) << text << "\nin\n" << told;
+  EXPECT_EQ(page().find("and does again"), std::string::npos) << "it is told twice";
+}
+
 TEST_F(Page, TellsWhereAServiceIsReached) {
   Situation situation;
   ObservedCell& cell = situation.observed.cells.at({"local", "checkout"});
