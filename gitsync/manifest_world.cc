@@ -64,7 +64,8 @@ class Asking {
     const auto cell = desired_.cells.find({domain.name, dependency.unit});
     const auto satisfies = [&](const DesiredStack& stack) {
       const bool here = stack.name_space == domain.default_namespace || is_below(domain.default_namespace, stack.name_space);
-      return here && stack.version.major == dependency.version.major && stack.version.minor >= dependency.version.minor;
+      return here && !stack.patch && stack.version.major == dependency.version.major &&
+             stack.version.minor >= dependency.version.minor;
     };
     if (cell != desired_.cells.end() && std::any_of(cell->second.stacks.begin(), cell->second.stacks.end(), satisfies)) return;
     say(unit.place, "MissingDependency",

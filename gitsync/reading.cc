@@ -112,7 +112,7 @@ class Reader {
     if (!folders) return folders.failure();
     const auto current_of = [&current](const std::string& unit) -> const ReleaseReading* {
       for (const ReleaseReading& release : current.releases)
-        if (release.unit == unit) return &release;
+        if (release.unit == unit && !release.patch) return &release;
       return nullptr;
     };
     const VersionOf version = [&](const std::string& unit) -> std::optional<Version> {
@@ -135,12 +135,15 @@ class Reader {
       for (const std::string& unit : now->without_artifact)
         if (needs_deployable && current_of(unit) == nullptr) out.problems.push_back(no_deployable(folder, unit, commit, false));
       for (const ReleaseReading& release : current.releases) {
+        if (release.patch) continue;
         const bool missing =
             std::find(now->without_artifact.begin(), now->without_artifact.end(), release.unit) != now->without_artifact.end();
         if (missing) out.problems.push_back(no_deployable(folder, release.unit, commit, true));
         if ((!now->well() && release.file == folder + kManifestName) || missing) out.releases.push_back(release);
       }
     }
+    for (const ReleaseReading& release : current.releases)
+      if (release.patch) out.releases.push_back(release);
     finish(out, well, true);
     return out;
   }
@@ -153,11 +156,21 @@ class Reader {
     std::string tag, commit;
   };
 
-  /// A unit whose tag is being looked for.
+  /// A unit whose tags are being looked for: that of its release, then the highest of each lower major.
   struct Wanting {
     std::string unit, folder;
     std::size_t tried = 0;
-    bool highest = true;  // no tag of it was there and did not read
+    bool highest = true;                      // no tag of what is looked for was there and did not read
+    std::optional<std::uint32_t> released{};  // major of the last one found
+    std::uint32_t tried_major = 0;
+
+    /// Whether a tag of this major can be what is looked for; they come from the highest to the lowest.
+    bool takes(std::uint32_t major) {
+      if (released && major >= *released) return false;
+      if (released && major != tried_major) highest = true;  // what did not read is of another major
+      tried_major = major;
+      return true;
+    }
   };
 
   Reply<Folders> folders_of(const std::string& commit, RepositoryReading& out) {
@@ -486,21 +499,18 @@ class Reader {
     return out;
   }
 
-  /// Each unit's highest tag that reads. True when that is its highest tag, or when it has none.
+  /// Each unit's highest tag that reads, and that of each lower major. True when the first is its highest tag, or when it has none.
   Reply<bool> release_by_tags(std::vector<Wanting> units, const std::vector<Candidate>& candidates, RepositoryReading& out) {
     bool highest = true;
     for (const Candidate& candidate : candidates)
-      for (std::size_t i = 0; i < units.size();) {
-        const Reply<bool> released = release_by_tag(units[i], candidate, out);
+      for (Wanting& wanting : units) {
+        const bool patch = wanting.released.has_value();
+        const Reply<bool> released = release_by_tag(wanting, candidate, out);
         if (!released) return released.failure();
-        if (!*released) {
-          ++i;
-          continue;
-        }
-        highest = highest && units[i].highest;
-        units.erase(units.begin() + static_cast<std::ptrdiff_t>(i));
+        if (*released && !patch) highest = highest && wanting.highest;
       }
     for (const Wanting& wanting : units) {
+      if (wanting.released) continue;
       highest = highest && wanting.highest;
       if (!wanting.highest) continue;
       Problem problem = problem_at({}, "NotReleased", "no tag releases unit " + wanting.unit,
@@ -512,19 +522,29 @@ class Reader {
     return highest;
   }
 
-  /// Whether the tag gives the unit's release.
+  /// Whether the tag gives the unit's release, or a patch.
   Reply<bool> release_by_tag(Wanting& wanting, const Candidate& candidate, RepositoryReading& out) {
+    const std::uint32_t major = candidate.release.version.major;
     if (!candidate.release.unit.empty() && candidate.release.unit != wanting.unit) return false;
-    if (wanting.tried == kTagsTried) return false;
+    if (wanting.tried == kTagsTried || !wanting.takes(major)) return false;
     ++wanting.tried;
+    const bool patch = wanting.released.has_value();
+    std::vector<Problem> problems;
     Reply<std::optional<ReleaseReading>> release =
-        release_at(wanting.unit, wanting.folder, candidate, wanting.highest ? &out.problems : nullptr);
+        release_at(wanting.unit, wanting.folder, candidate, wanting.highest ? &problems : nullptr);
     if (!release) return release.failure();
+    for (Problem& problem : problems) {
+      problem.warning = problem.warning || patch;  // whether anybody needs it is not known here
+      if (std::find(out.problems.begin(), out.problems.end(), problem) == out.problems.end())
+        out.problems.push_back(std::move(problem));
+    }
     if (!*release) {
       if (!absent_) wanting.highest = false;  // it is there, and does not read
       return false;
     }
+    wanting.released = major;
     (*release)->fresh = wanting.highest;
+    (*release)->patch = patch;
     out.releases.push_back(std::move(**release));
     return true;
   }
@@ -569,12 +589,11 @@ class Reader {
     return &(files_[key] = std::move(*file));
   }
 
-  /// Adds the file's problems once, however many of its units are looked up in it.
   void report(const FileReading& file, const std::string& unit, const Candidate& candidate, std::vector<Problem>& problems) const {
     for (Problem problem : file.problems) {
       if (!problem.unit.empty() && problem.unit != unit) continue;
       problem.message += " (tag " + candidate.tag + ")";
-      if (std::find(problems.begin(), problems.end(), problem) == problems.end()) problems.push_back(std::move(problem));
+      problems.push_back(std::move(problem));
     }
   }
 

@@ -45,8 +45,8 @@ class Resolver {
   Resolver(const ControlFiles& control, Desired& desired) : control_(control), desired_(desired) {}
 
   void add(const RepositoryFile& file, const RepositoryReading& reading) {
-    std::vector<const ReleaseReading*> releases;
-    for (const ReleaseReading& release : reading.releases) releases.push_back(&release);
+    std::vector<const ReleaseReading*> releases, patches;
+    for (const ReleaseReading& release : reading.releases) (release.patch ? patches : releases).push_back(&release);
     std::sort(releases.begin(), releases.end(), [](const ReleaseReading* a, const ReleaseReading* b) {
       return std::tie(a->unit, a->file, a->commit, a->version) < std::tie(b->unit, b->file, b->commit, b->version);
     });
@@ -61,6 +61,7 @@ class Resolver {
       else
         add_release(file, *releases[i]);
     }
+    for (const ReleaseReading* patch : patches) add_release(file, *patch);
   }
 
   void settle() {
@@ -77,13 +78,16 @@ class Resolver {
     problem.repository = file.name;
     problem.commit = release.commit;
     problem.file = release.file;
+    problem.warning = problem.warning || release.patch;
     if (of_unit) problem.unit = release.unit;
     desired_.problems.push_back(std::move(problem));
   }
 
-  /// What is refused is not launched, and its repository counts as last-good, so that nothing is taken away for it either.
+  /// What is refused is not launched, and its repository counts as last-good, so that nothing is taken away for it either. A patch takes
+  /// nothing away: whether anybody needs it is not known here, so a refused one is only remarked on.
   void refuse(const RepositoryFile& file, const ReleaseReading& release, Problem problem, bool of_unit = true) {
     report(file, release, std::move(problem), of_unit);
+    if (release.patch) return;
     RepositoryState& state = desired_.repositories[file.name].state;
     if (state == RepositoryState::kCurrent) state = RepositoryState::kLastGood;
   }
@@ -176,7 +180,15 @@ class Resolver {
       }
       claim.stacks.push_back(std::move(stack));
     }
-    if (!claim.stacks.empty()) claims_[{domain.name, unit.name}].push_back(std::move(claim));
+    if (claim.stacks.empty()) return;
+    const CellKey key{domain.name, unit.name};
+    if (!release.patch) {
+      claims_[key].push_back(std::move(claim));
+    } else if (const auto found = claims_.find(key);
+               found != claims_.end()) {  // a patch goes with the current release, or not at all
+      for (Claim& current : found->second)
+        if (current.file == &file) current.stacks.insert(current.stacks.end(), claim.stacks.begin(), claim.stacks.end());
+    }
   }
 
   /// Where the manifest puts the unit in the domain's default namespace; null and reported when it does not, or may not.
@@ -234,6 +246,7 @@ class Resolver {
     stack.spec = normalized_spec(unit, plan);
     stack.settings = settings_of(unit, plan, domain);
     stack.fresh = release.fresh;
+    stack.patch = release.patch;
     return stack;
   }
 
@@ -267,7 +280,7 @@ class Resolver {
     for (Claim* claim : candidates)
       for (DesiredStack& stack : claim->stacks) cell.stacks.push_back(std::move(stack));
     std::sort(cell.stacks.begin(), cell.stacks.end(), [](const DesiredStack& a, const DesiredStack& b) {
-      return std::tie(a.name_space, a.plan, a.repository) < std::tie(b.name_space, b.plan, b.repository);
+      return std::tie(a.name_space, a.plan, a.repository, a.version) < std::tie(b.name_space, b.plan, b.repository, b.version);
     });
   }
 

@@ -11,7 +11,7 @@
 
 namespace nelson {
 
-/// The current release of one unit: its manifest and artifact at the commit that is in force.
+/// The current release of one unit, or the highest of a lower major: its manifest and artifact at the commit that is in force.
 struct ReleaseReading {
   std::string unit;
   Version version;
@@ -20,6 +20,7 @@ struct ReleaseReading {
   std::shared_ptr<const Manifest> manifest;  // never null; declares `unit`
   Artifact artifact;
   bool fresh = false;  // as DesiredStack::fresh
+  bool patch = false;  // as DesiredStack::patch; of each unit there is one release that is none
 };
 
 /// What is known of one watched repository.

@@ -1,8 +1,11 @@
 #include "reconcilers/cell.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
+#include <tuple>
 
+#include "reconcilers/expirations.h"
 #include "reconcilers/status.h"
 #include "state/model/names.h"
 
@@ -66,17 +69,29 @@ Candidate make_candidate(const CellKey& key, const std::string& owner, const Des
 
 bool same_place(const Identity& a, const DesiredStack& b) { return a.name_space == b.name_space && a.plan == b.plan; }
 
+/// Whether Git has a patch for the major of the stack.
+bool is_patched(const DesiredCell& intent, const Identity& stack) {
+  return std::any_of(intent.stacks.begin(), intent.stacks.end(), [&](const DesiredStack& desired) {
+    return desired.patch && desired.version.major == stack.version.major && same_place(stack, desired);
+  });
+}
+
 /// The live stack that stays in a candidate's place while that is not what the ref names, fetched since this controller started: a unit
-/// does not go to another commit on an old memory of Git (semantics 2).
-const ObservedStack* standing_for(const Candidate& candidate, const ObservedCell* seen) {
+/// does not go to another commit on an old memory of Git (semantics 2). What is of a patch's major stands for the current release only
+/// where nothing else does.
+const ObservedStack* standing_for(const Candidate& candidate, const DesiredCell& intent, const ObservedCell* seen) {
   if (candidate.desired->fresh || seen == nullptr) return nullptr;
-  const ObservedStack* newest = nullptr;
+  const ObservedStack* best = nullptr;
+  const auto rank = [&](const ObservedStack& stack) {
+    return std::tuple(!is_patched(intent, stack.record->identity), *stack.record->launched);
+  };
   for (const ObservedStack& stack : seen->stacks) {
     if (!is_live(stack) || !same_place(stack.record->identity, *candidate.desired)) continue;
     if (stack.name == candidate.name) return nullptr;
-    if (newest == nullptr || *newest->record->launched < *stack.record->launched) newest = &stack;
+    if (candidate.desired->patch && stack.record->identity.version.major != candidate.desired->version.major) continue;
+    if (best == nullptr || rank(*best) < rank(stack)) best = &stack;
   }
-  return newest;
+  return best;
 }
 
 /// Whether somebody calls what Git wants here, or would once it is launched.
@@ -140,7 +155,13 @@ const Case* Cell::find(const std::string& stack) const {
   return at != cases.end() && at->name == stack ? &*at : nullptr;
 }
 
-Cell make_cell(const CellKey& key, const Desired& desired, const Observed& observed, const CallerIndex& callers, Instant now) {
+namespace {
+
+/// Whether a patch is wanted.
+using Wants = std::function<bool(const DesiredStack& patch)>;
+
+Cell cell_with(const Wants& wants, const CellKey& key, const Desired& desired, const Observed& observed, const CallerIndex& callers,
+               Instant now) {
   Cell cell;
   cell.key = key;
   cell.owner = desired.owner;
@@ -158,14 +179,15 @@ Cell make_cell(const CellKey& key, const Desired& desired, const Observed& obser
   }
   if (intends && !cell.contested)
     for (const DesiredStack& stack : cell.intent->stacks)
-      if (!claimant || stack.repository == *claimant)
+      if ((!claimant || stack.repository == *claimant) && (!stack.patch || wants(stack)))
         cell.candidates.push_back(make_candidate(key, desired.owner, stack, cell.seen));
 
-  std::set<std::string> standing;
+  std::map<std::string, bool> standing;  // name -> whether for a patch
   std::set<std::string> stood_for;
   for (const Candidate& candidate : cell.candidates)
-    if (const ObservedStack* stack = standing_for(candidate, cell.seen)) {
-      standing.insert(stack->name);
+    if (const ObservedStack* stack = standing_for(candidate, *cell.intent, cell.seen)) {
+      const auto [at, is_new] = standing.try_emplace(stack->name, candidate.desired->patch);
+      if (!is_new) at->second = at->second && candidate.desired->patch;
       stood_for.insert(candidate.name);
     }
 
@@ -178,10 +200,16 @@ Cell make_cell(const CellKey& key, const Desired& desired, const Observed& obser
       c.record = stack.record ? &*stack.record : nullptr;
       c.running = stack.running ? &*stack.running : nullptr;
       c.live = is_live(stack);
-      c.stands = standing.contains(stack.name);
+      const auto stands = standing.find(stack.name);
+      c.stands = stands != standing.end();
+      c.patch = c.stands && stands->second;
     }
-  for (const Candidate& candidate : cell.candidates)
-    if (!stood_for.contains(candidate.name)) cases[candidate.name].candidate = &candidate;
+  for (const Candidate& candidate : cell.candidates) {
+    if (stood_for.contains(candidate.name)) continue;
+    Case& c = cases[candidate.name];
+    c.candidate = &candidate;
+    c.patch = candidate.desired->patch;
+  }
 
   const std::vector<Target> targets = cell.seen != nullptr ? targets_of(*cell.seen) : std::vector<Target>{};
   std::map<std::string, std::set<std::string>> called_by;
@@ -225,6 +253,21 @@ Cell make_cell(const CellKey& key, const Desired& desired, const Observed& obser
     if (c.live || c.candidate != nullptr)
       for (const Dependency& dependency : c.identity().spec.dependencies) needed.insert(dependency.unit);
   for (const std::string& unit : needed) cell.providers[unit] = make_provider({key.domain, unit}, desired, observed);
+  return cell;
+}
+
+}  // namespace
+
+Cell make_cell(const CellKey& key, const Desired& desired, const Observed& observed, const CallerIndex& callers, Instant now) {
+  Cell cell = cell_with([](const DesiredStack&) { return false; }, key, desired, observed, callers, now);
+  // Whether a major is needed is asked of the cell as it is without its patches: a patch that kept itself would never go.
+  const auto wants = [&](const DesiredStack& patch) {
+    return need_of_major(cell, patch.name_space, patch.version.major).has_value();
+  };
+  const bool patched = cell.intent != nullptr && !cell.candidates.empty() &&
+                       std::any_of(cell.intent->stacks.begin(), cell.intent->stacks.end(),
+                                   [&](const DesiredStack& stack) { return stack.patch && wants(stack); });
+  if (patched) return cell_with(wants, key, desired, observed, callers, now);
   return cell;
 }
 

@@ -25,6 +25,7 @@ struct Case {
   const Running* running = nullptr;         // null: nothing runs under the name
   const Candidate* candidate = nullptr;     // set: this is what Git wants of its (namespace, plan)
   bool stands = false;  // not what Git wants, but what stays while that may not be acted on (its ref is not known whole)
+  bool patch = false;   // wanted (or standing) as the highest of a lower major
   bool live = false;    // launched, not being removed, not removed
   bool job = false;
   bool serves = false;  // has ports and is no job: takes traffic
@@ -37,6 +38,8 @@ struct Case {
   bool retired_idle = false;  // so it stays away until somebody calls it or the domain keeps what is idle
 
   [[nodiscard]] bool wanted() const { return candidate != nullptr || stands; }
+  /// Wanted as the unit's current release.
+  [[nodiscard]] bool current() const { return wanted() && !patch; }
   [[nodiscard]] bool ready() const { return live && record->ready.has_value(); }
   /// A once-job with a result: it does not run again.
   [[nodiscard]] bool ran() const {
@@ -80,11 +83,15 @@ struct Cell {
   std::map<std::string, Provider> providers;  // by unit, of every dependency of a candidate or live stack
   std::optional<Hold> contested;              // two repositories claim the unit and nothing decides
 
+  Cell() = default;
+  Cell(Cell&&) = default;  // cases point at candidates: a copy's would point at the original's
+  Cell& operator=(Cell&&) = default;
+
   [[nodiscard]] const TrafficRecord* traffic(const TrafficKey& traffic_key) const;
   [[nodiscard]] const Case* find(const std::string& stack) const;
 };
 
-/// Makes the cell `key`. `callers` is what Neighbours say.
+/// Makes the cell `key`. `callers` is what Neighbours say. Among its candidates are those patches that are wanted.
 [[nodiscard]] Cell make_cell(const CellKey& key, const Desired& desired, const Observed& observed, const CallerIndex& callers,
                              Instant now);
 

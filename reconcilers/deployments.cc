@@ -132,7 +132,7 @@ std::string launch_reason(const Cell& cell, const Case& c) {
   const std::string commit = " at " + c.candidate->desired->commit.substr(0, 8);
   for (const Case& other : cell.cases)
     if (other.live && &other != &c && other.identity().name_space == c.identity().name_space &&
-        other.identity().plan == c.identity().plan)
+        other.identity().plan == c.identity().plan && (!c.patch || other.identity().version.major == c.identity().version.major))
       return "Git wants " + to_string(c.identity().version) + commit + " in place of " + to_string(other.identity().version);
   return "Git wants it" + commit;
 }

@@ -27,9 +27,9 @@ std::vector<const Case*> peers_of(const Cell& cell, const Case& c) {
   return peers;
 }
 
-/// Wanted first, then by launch: the first one is "latest", and its policy is in force (semantics 1).
+/// Wanted first, then by launch: the first one is "latest", and its policy is in force (semantics 1). A patch is no more than launched.
 bool later(const Case* a, const Case* b) {
-  const auto key = [](const Case* c) { return std::tuple(c->wanted(), c->live ? *c->record->launched : Instant{}, c->name); };
+  const auto key = [](const Case* c) { return std::tuple(c->current(), c->live ? *c->record->launched : Instant{}, c->name); };
   return key(a) > key(b);
 }
 
@@ -89,46 +89,47 @@ ExpirationPolicy policy_in_force(const Cell& cell, const Case& c) {
   return latest != nullptr ? latest->settings().expiration_policy : c.settings().expiration_policy;
 }
 
-const Case* wanted_in(const Cell& cell, const std::string& name_space) {
-  for (const Case& c : cell.cases)
-    if (c.wanted() && c.identity().name_space == name_space) return &c;
-  return nullptr;
-}
-
 std::string list(const std::vector<std::string>& names) {
   std::string out;
   for (std::size_t i = 0; i < names.size() && i < 3; ++i) out += (i > 0 ? ", " : "") + names[i];
   return names.size() > 3 ? out + " and " + std::to_string(names.size() - 3) + " more" : out;
 }
 
+/// Says of itself whether it is Git's wish (rule 0, and what Git may wish) or a need of somebody's.
 struct Rule {
+  enum { kWish, kNeed } of;
   bool (*keeps)(const Cell&, const Case&);
   std::string (*reason)(const Cell&, const Case&);
 };
 
 // The order is the policy. A job that is replaced, or gone from Git, is kept by nothing: lifetimes do not apply to it.
 constexpr auto kRules = std::to_array<Rule>({
-    {[](const Cell& cell, const Case&) { return cell.contested.has_value(); },
+    {Rule::kWish, [](const Cell& cell, const Case&) { return cell.contested.has_value(); },
      [](const Cell& cell, const Case&) { return cell.contested->reason; }},
-    {[](const Cell&, const Case& c) { return !c.named && !c.absence_known; },
+    {Rule::kWish, [](const Cell&, const Case& c) { return !c.named && !c.absence_known; },
      [](const Cell&, const Case& c) {
        return "its repository " + c.identity().repository + " cannot be read whole: nothing of it leaves Git";
      }},
-    {[](const Cell& cell, const Case& c) {
-       return c.wanted() && (c.job || c.awaited || !(cell.domain->retire_idle && settled(cell, c.identity().name_space)));
-     },
-     [](const Cell&, const Case&) { return std::string("Git wants it"); }},
-    {[](const Cell& cell, const Case& c) {
-       const Case* const wanted = wanted_in(cell, c.identity().name_space);
-       const bool in_use = c.serves ? c.percent > 0 : !c.job && c.ready();
-       return wanted != nullptr && wanted != &c && in_use && !settled(cell, c.identity().name_space);
+    {Rule::kWish,
+     [](const Cell& cell, const Case& c) {
+       return c.wanted() && (c.job || c.awaited || !(cell.domain->retire_idle && unsettled(cell, c) == nullptr));
      },
      [](const Cell& cell, const Case& c) {
-       return "serves until " + wanted_in(cell, c.identity().name_space)->name + " is ready and has taken its traffic";
+       if (!c.patch) return std::string("Git wants it");
+       const auto need = need_of_major(cell, c.identity().name_space, c.identity().version.major);
+       return "Git wants it while its major version is needed" + (need ? ": " + *need : "");
      }},
-    {[](const Cell&, const Case& c) { return !c.callers.empty(); },
+    {Rule::kWish,
+     [](const Cell& cell, const Case& c) {
+       const bool in_use = c.serves ? c.percent > 0 : !c.job && c.ready();
+       return in_use && unsettled(cell, c) != nullptr;
+     },
+     [](const Cell& cell, const Case& c) {
+       return "serves until " + unsettled(cell, c)->name + " is ready and has taken its traffic";
+     }},
+    {Rule::kNeed, [](const Cell&, const Case& c) { return !c.callers.empty(); },
      [](const Cell&, const Case& c) { return "called by " + list(c.callers); }},
-    {[](const Cell& cell, const Case& c) { return !c.job && policy_keeps(cell, c, policy_in_force(cell, c)); },
+    {Rule::kNeed, [](const Cell& cell, const Case& c) { return !c.job && policy_keeps(cell, c, policy_in_force(cell, c)); },
      [](const Cell& cell, const Case& c) { return "kept by " + std::string(name_of(policy_in_force(cell, c))); }},
 });
 
@@ -281,6 +282,15 @@ Verdict verdict_on(const Cell& cell, const Case& c) {
   for (const Rule& rule : kRules)
     if (rule.keeps(cell, c)) return {true, rule.reason(cell, c)};
   return {false, "no rule keeps it"};
+}
+
+std::optional<std::string> need_of_major(const Cell& cell, const std::string& name_space, std::uint32_t major) {
+  for (const Case& c : cell.cases) {
+    if (!c.live || c.identity().name_space != name_space || c.identity().version.major != major) continue;
+    for (const Rule& rule : kRules)
+      if (rule.of == Rule::kNeed && rule.keeps(cell, c)) return rule.reason(cell, c);
+  }
+  return std::nullopt;
 }
 
 std::optional<Instant> expires_at(const Cell& cell, const Case& c) {

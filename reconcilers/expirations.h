@@ -16,6 +16,10 @@ struct Verdict {
 /// The first rule that applies decides; the order is the policy (semantics 1, spec/runtime 9.3). Only for live stacks.
 [[nodiscard]] Verdict verdict_on(const Cell& cell, const Case& c);
 
+/// Why a policy or a caller, and not only Git's wish, keeps a stack of that major: then its patches are wanted (semantics 2). Nothing when
+/// neither does.
+[[nodiscard]] std::optional<std::string> need_of_major(const Cell& cell, const std::string& name_space, std::uint32_t major);
+
 /// When a live stack that no rule keeps goes: max(launched + initial, kept_no_longer_since + extended). Nothing while that is not stamped yet.
 [[nodiscard]] std::optional<Instant> expires_at(const Cell& cell, const Case& c);
 

@@ -58,6 +58,7 @@ std::vector<Call> calls_of(const CellKey& key, const ObservedCell& cell) {
 std::vector<Call> calls_to_come(const CellKey& key, const DesiredCell& intent, const ObservedCell* seen) {
   std::vector<Call> calls;
   for (const DesiredStack& stack : intent.stacks) {
+    if (stack.patch) continue;  // perhaps nobody needs it, and then it calls nobody
     const bool was_there =
         seen != nullptr && std::any_of(seen->stacks.begin(), seen->stacks.end(), [&](const ObservedStack& other) {
           return other.record && other.record->identity.name_space == stack.name_space &&

@@ -61,7 +61,8 @@ struct Call {
 /// What the live stacks of a cell call, in the order of stacks and their dependencies.
 [[nodiscard]] std::vector<Call> calls_of(const CellKey& key, const ObservedCell& cell);
 
-/// What is wanted and was never there in its version will call: its first launch waits for that (semantics 2). By (stack, version).
+/// What is wanted and was never there in its version will call: its first launch waits for that (semantics 2). By (stack, version). Patches
+/// are left out.
 [[nodiscard]] std::vector<Call> calls_to_come(const CellKey& key, const DesiredCell& intent, const ObservedCell* seen);
 
 /// Who calls, by (domain, unit called); callers by (stack, version).

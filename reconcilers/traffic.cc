@@ -344,19 +344,21 @@ std::vector<Weight> weights_at(const std::vector<Weight>& origin, const std::vec
   return out;
 }
 
-bool settled(const Cell& cell, const std::string& name_space) {
+const Case* unsettled(const Cell& cell, const Case& of) {
+  const std::string& name_space = of.identity().name_space;
   for (const Case& c : cell.cases) {
     if (!c.wanted() || c.ran() || c.identity().name_space != name_space) continue;
-    if (!c.ready()) return false;
+    if (c.patch && c.identity().version.major != of.identity().version.major) continue;
+    if (!c.ready()) return &c;
     if (!c.serves) continue;
     std::int32_t share = 0;
     for (const Case& other : cell.cases)
       if (other.wanted() && other.serves && other.identity().name_space == name_space &&
           other.identity().version.major == c.identity().version.major)
         share += other.percent;
-    if (share != 100) return false;
+    if (share != 100) return &c;
   }
-  return true;
+  return nullptr;
 }
 
 std::vector<Service> plan_traffic(const Cell& cell, Instant now, CellPlan& out) {

@@ -28,8 +28,9 @@ struct Part {
 /// `total` percent over parts by weight, in whole percents: remainders go to the largest fractions, ties by order.
 [[nodiscard]] std::vector<std::int32_t> apportion(std::int32_t total, const std::vector<std::int64_t>& parts);
 
-/// Whether the wanted stacks of the namespace are ready and, within their major, have taken all traffic.
-[[nodiscard]] bool settled(const Cell& cell, const std::string& name_space);
+/// The first wanted stack (by name) in the namespace of `of` that is not ready or, with the others of its major, has not taken all traffic;
+/// null when all have. A patch counts within its own major only.
+[[nodiscard]] const Case* unsettled(const Cell& cell, const Case& of);
 
 /// One service of a cell after this pass: its record, as it is or as this pass writes it; nothing when record and route stay untouched.
 struct Service {

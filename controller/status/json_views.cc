@@ -274,6 +274,7 @@ struct Concern {
   bool control = false;         // it is the control repository's
   bool wanted = false;          // something wanted was read at it
   bool known = false;           // something that runs or ran came from it
+  bool patch = false;           // a patch was read at it, which is wanted once something needs its major version
 };
 
 Concern concern_of(const View& view, const std::string& commit) {
@@ -283,6 +284,8 @@ Concern concern_of(const View& view, const std::string& commit) {
   concern.control = is_named(desired.control_commit, commit);
   for (const auto& [name, repository] : desired.repositories)
     if (is_named(repository.head, commit)) concern.heads.insert(name);
+  for (const auto& [key, cell] : desired.cells)
+    for (const DesiredStack& stack : cell.stacks) concern.patch = concern.patch || (stack.patch && is_named(stack.commit, commit));
   for (const Row* at : view.listing().rows) {
     const Row& row = *at;
     const bool named = is_named(row.commit, commit);
@@ -311,7 +314,7 @@ std::string_view overall(const View& view, const Concern& concern, bool problem,
     return std::any_of(units.begin(), units.end(), [&](const UnitVerdict& unit) { return unit.state == state; });
   };
   if (problem || any("failed")) return "failed";
-  const bool current = concern.control || !concern.heads.empty() || concern.wanted;
+  const bool current = concern.control || !concern.heads.empty() || concern.wanted || concern.patch;
   if (!current) return concern.known ? "superseded" : "unknown";
   if (!view.input.desired) return "unknown";
   for (const std::string& name : concern.heads)
@@ -412,7 +415,8 @@ std::string render_commit(const View& view, const std::string& commit) {
   if (problem != nullptr)
     json.field("reason", to_string(*problem));
   else if (state == "live" && units.empty())
-    json.field("reason", "Git wants nothing at this commit");
+    json.field("reason", concern.patch ? "nothing needs its major version: it is launched once something does"
+                                       : "Git wants nothing at this commit");
   json.key("repositories").begin_array();
   for (const std::string& name : concern.heads) json.text(name);
   json.end_array().key("units").begin_array();

@@ -61,7 +61,8 @@ std::string why_of(const Cell& cell, const Case& c) {
     const std::string& commit = c.candidate != nullptr ? c.candidate->desired->commit : c.record->commit;
     const bool idle = c.live && cell.domain != nullptr && cell.domain->retire_idle && !verdict_on(cell, c).kept;
     if (idle) return "Git wants it, but nobody calls it";
-    return "Git wants it: " + identity.repository + (commit.empty() ? "" : " at " + short_id(commit));
+    const std::string at = identity.repository + (commit.empty() ? "" : " at " + short_id(commit));
+    return c.patch && c.live ? verdict_on(cell, c).reason + " (" + at + ")" : "Git wants it: " + at;
   }
   if (cell.domain == nullptr) return "no file in domains/ names its domain: it is left alone";
   if (!c.live) return "";
@@ -77,7 +78,8 @@ std::string end_of(const Cell& cell, const Case& c) {
                                   : "after its last answer, at most " + format_duration(cell.domain->drain_limit);
   }
   if (cell.domain == nullptr || !c.live) return "";
-  if (c.wanted()) return "when a newer release replaces it";
+  if (c.wanted())
+    return c.patch ? "when a newer patch replaces it, or its major version is needed no more" : "when a newer release replaces it";
   const TrafficRecord* const course = c.serves && c.percent > 0 ? course_of(cell, c) : nullptr;
   if (course != nullptr && !leads_to(*course, c.name)) {
     const Case* const next = cell.find(course->target.front());

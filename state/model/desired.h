@@ -99,6 +99,7 @@ struct DesiredStack {
   Spec spec;
   Settings settings;
   bool fresh = false;  // the ref that names `commit` was fetched since this controller took the lock (semantics 2, last good)
+  bool patch = false;  // the highest of a lower major: wanted while more than Git's wish keeps a stack of that major (semantics 2)
 
   bool operator==(const DesiredStack&) const = default;
   static void visit(auto& self, auto&& field) {
@@ -112,11 +113,12 @@ struct DesiredStack {
     field("spec", self.spec);
     field("settings", self.settings);
     field("fresh", self.fresh);
+    field("patch", self.patch);
   }
 };
 
 struct DesiredCell {
-  std::vector<DesiredStack> stacks;  // by (namespace, plan, repository)
+  std::vector<DesiredStack> stacks;  // by (namespace, plan, repository, version); no patch without one that is none
   /// More than one repository claims the unit and no `units:` pattern decides; `stacks` then holds the claims of all of them.
   std::vector<std::string> claimants;  // names of the files in repositories/, sorted; fewer than two when undisputed
 

@@ -299,6 +299,46 @@ TEST(Reading, ATagWhoseTreeWasNotReadWholeMakesTheRepositoryLastGood) {
   EXPECT_EQ(desired->repositories.at("shop").state, RepositoryState::kLastGood);
 }
 
+TEST(Reading, TagsOfLowerMajorsGivePatches) {
+  World world;
+  const Git shop(world.path("shop"));
+  std::map<std::string, std::string> tagged;
+  const auto release = [&](const std::string& version, const std::string& manifest) {
+    shop.write(".nelson.yml", manifest);
+    shop.write("basket.deployable.yml", image_of("basket", version));
+    tagged[version] = shop.commit(version);
+    shop({"tag", version});
+  };
+  const std::string well = manifest_of({"basket"});
+  for (const char* version : {"0.9.0", "1.0.0", "1.1.0"}) release(version, well);
+  release("1.2.0", "units: [\n");
+  for (const char* version : {"2.0.0", "3.0.0", "3.1.0"}) release(version, well);
+  world.watch("shop", shop.url(), "release: tags\n");
+  const auto gitsync = world.open();
+  const auto desired = synced(*gitsync);
+  std::string seen;
+  for (const DesiredStack& stack : desired->cells.at({"local", "basket"}).stacks) {
+    seen += to_string(stack.version) + (stack.patch ? " patch" : "") + (stack.fresh ? "\n" : " not fresh\n");
+    EXPECT_EQ(stack.commit, tagged[to_string(stack.version)]);
+  }
+  EXPECT_EQ(seen, "0.9.0 patch\n1.1.0 patch not fresh\n2.0.0 patch\n3.1.0\n") << problems_of(*desired);
+  EXPECT_EQ(desired->repositories.at("shop").state, RepositoryState::kCurrent) << "an old major takes nothing away";
+  ASSERT_FALSE(desired->problems.empty());
+  for (const Problem& problem : desired->problems) EXPECT_TRUE(problem.warning) << to_string(problem);
+
+  // What may not be claimed now is no patch, and costs the release nothing.
+  world.watch("shop", shop.url(), "release: tags\nmay: {instances: 1}\n");
+  shop.write(".nelson.yml", well + "# again\n");
+  shop.commit("again");
+  const auto later = synced(*gitsync);
+  EXPECT_EQ(later->repositories.at("shop").state, RepositoryState::kCurrent) << problems_of(*later);
+
+  // A working copy is asked about beside the patches that are there.
+  const auto overlay = gitsync->with_overlay({"shop", shop.folder(), ""});
+  ASSERT_TRUE(overlay) << overlay.error().message;
+  EXPECT_EQ(overlay->cells.at({"local", "basket"}).stacks.size(), 4u) << problems_of(*overlay);
+}
+
 // --- overlays ---
 
 TEST(Reading, AnOverlayTellsOfANewUnitWithoutADeployable) {

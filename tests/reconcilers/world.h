@@ -7,6 +7,7 @@
 
 #include "reconcilers/forecast.h"
 #include "reconcilers/plan.h"
+#include "reconcilers/routing.h"
 #include "state/model/names.h"
 
 namespace nelson {
@@ -122,6 +123,17 @@ struct World {
     for (Instance& instance : stack(unit, version)->running->instances) instance.health = health;
   }
 };
+
+/// What the live stacks of all cells call, put together anew.
+inline CallerIndex callers_of(const Observed& observed) {
+  CallerIndex index;
+  for (const auto& [key, cell] : observed.cells)
+    for (Call& call : calls_of(key, cell)) {
+      std::vector<Caller>& callers = index[call.to];
+      callers.insert(std::upper_bound(callers.begin(), callers.end(), call.from), std::move(call.from));
+    }
+  return index;
+}
 
 using Lines = std::vector<std::string>;
 

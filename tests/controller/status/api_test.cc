@@ -424,6 +424,16 @@ INSTANTIATE_TEST_SUITE_P(
                                  s.instances("checkout", {1, 4, 2}, InstanceState::kBackoff, Health::kFailing, "exit status 1");
                                },
                                kCommit2, "live"},
+                    CommitCase{"live_when_it_is_a_patch_that_nothing_needs",
+                               [](Situation& s) {
+                                 DesiredCell& cell = s.desired.cells.at({"local", "cart"});
+                                 cell.stacks.push_back(cell.stacks.front());
+                                 cell.stacks.front().version = {5, 0, 0};
+                                 cell.stacks.back().version.major = 7;
+                                 cell.stacks.front().commit = kBroken;
+                                 cell.stacks.front().patch = true;
+                               },
+                               kBroken, "live"},
                     CommitCase{"superseded_when_Git_has_gone_on_from_it",
                                [](Situation& s) {
                                  for (const char* name : {"shop", "stock", "reports"})
