@@ -129,7 +129,11 @@ class Reader {
       out.problems.insert(out.problems.end(), now->problems.begin(), now->problems.end());
       for (ReleaseReading& release : now->releases) {
         release.fresh = true;
-        if (now->well()) out.releases.push_back(std::move(release));
+        if (!now->well()) continue;
+        const ReleaseReading* known = file_.release == ReleaseBy::kTags ? current_of(release.unit) : nullptr;
+        release.patch = known != nullptr && release.version.major < known->version.major;  // so would its tag be
+        if (release.patch) out.releases.push_back(*known);
+        out.releases.push_back(std::move(release));
       }
       well = well && now->well();
       for (const std::string& unit : now->without_artifact)
@@ -143,12 +147,23 @@ class Reader {
       }
     }
     for (const ReleaseReading& release : current.releases)
-      if (release.patch) out.releases.push_back(release);
+      if (release.patch) add_patch(release, out.releases);
     finish(out, well, true);
     return out;
   }
 
  private:
+  /// The higher one stands, where there is one of the same major.
+  static void add_patch(const ReleaseReading& patch, std::vector<ReleaseReading>& releases) {
+    const auto same = std::find_if(releases.begin(), releases.end(), [&](const ReleaseReading& release) {
+      return release.patch && release.unit == patch.unit && release.version.major == patch.version.major;
+    });
+    if (same == releases.end())
+      releases.push_back(patch);
+    else if (same->version < patch.version)
+      *same = patch;
+  }
+
   static std::optional<Version> no_version(const std::string&) { return std::nullopt; }
 
   struct Candidate {

@@ -333,10 +333,19 @@ TEST(Reading, TagsOfLowerMajorsGivePatches) {
   const auto later = synced(*gitsync);
   EXPECT_EQ(later->repositories.at("shop").state, RepositoryState::kCurrent) << problems_of(*later);
 
-  // A working copy is asked about beside the patches that are there.
-  const auto overlay = gitsync->with_overlay({"shop", shop.folder(), ""});
-  ASSERT_TRUE(overlay) << overlay.error().message;
-  EXPECT_EQ(overlay->cells.at({"local", "basket"}).stacks.size(), 4u) << problems_of(*overlay);
+  // A working copy is asked about beside the patches that are there, and is one itself when its major is a lower one.
+  const auto overlaid = [&](const std::string& version) {
+    shop.write("basket.deployable.yml", image_of("basket", version));
+    const auto overlay = gitsync->with_overlay({"shop", shop.folder(), ""});
+    if (!overlay) return overlay.error().message;
+    std::string out;
+    for (const DesiredStack& stack : overlay->cells.at({"local", "basket"}).stacks)
+      out += to_string(stack.version) + (stack.patch ? " patch\n" : "\n");
+    return out;
+  };
+  EXPECT_EQ(overlaid("3.2.0"), "0.9.0 patch\n1.1.0 patch\n2.0.0 patch\n3.2.0\n");
+  EXPECT_EQ(overlaid("2.5.0"), "0.9.0 patch\n1.1.0 patch\n2.5.0 patch\n3.1.0\n");
+  EXPECT_EQ(overlaid("1.0.9"), "0.9.0 patch\n1.1.0 patch\n2.0.0 patch\n3.1.0\n") << "1.1.0 is a higher one";
 }
 
 // --- overlays ---
