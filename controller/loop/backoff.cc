@@ -82,7 +82,7 @@ void Backoff::done(const Action& action, Instant now) {
   hold.reason = std::string(word_of(action.effect)) + " was done " + std::to_string(at.size()) +
                 " times within 10 minutes, and undone each time: " + action.reason;
   hold.clears_when =
-      "find out who or what changes it, and end that; nelson puts it right again, but no sooner than " + time_of_day(repairs.next);
+      "find out who or what changes it, and end that; nelson goes on putting it right, after pauses of up to a minute";
   hold.trouble = true;
 }
 

@@ -69,6 +69,26 @@ TEST_F(Witness, AKilledSupervisorIsReplacedWithAllItsInstances) {
   expect_well(0);
 }
 
+TEST_F(Witness, ASupervisorKilledForTheThirdTimeIsToldAsAFight) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(world_.status().about("undone each time").empty()) << "after " << i << world_.why();
+    const std::vector<Process> supervisors = world_.supervisors();
+    ASSERT_EQ(supervisors.size(), 1u);
+    ::kill(supervisors[0].pid, SIGKILL);
+    ASSERT_TRUE(wait_until(Seconds(30), [&] {
+      const std::vector<Process> now = world_.supervisors();
+      return now.size() == 1 && now[0].pid != supervisors[0].pid && world_.witnessed(stack_).size() == kInstances;
+    })) << world_.why();
+  }
+  const auto fight = world_.wait_trouble("undone each time");
+  ASSERT_TRUE(fight) << world_.why();
+  EXPECT_EQ(fight->code, "fight");
+  EXPECT_EQ(fight->unit, "basket");
+  EXPECT_TRUE(fight->cause.starts_with("repair was done 3 times within 10 minutes")) << fight->cause;
+  EXPECT_NE(world_.page().find("undone each time"), std::string::npos);
+  expect_well(0);
+}
+
 TEST_F(Witness, ControllerAndSupervisorKilledTogetherComeBackAsTheyWere) {
   const std::vector<Process> supervisors = world_.supervisors();
   ASSERT_EQ(supervisors.size(), 1u);
