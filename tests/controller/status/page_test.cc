@@ -156,9 +156,8 @@ TEST_F(Page, AnInstanceKilledByHandIsSeenWhileItsStackIsWell) {
   EXPECT_NE(top.find("nelson logs stock--3-0-2--"), std::string::npos) << top;
 }
 
-/// Within a second or two all is well again; whoever looks later wants to know what that was.
-TEST_F(Page, WhatWasMendedLatelyIsStillToldForTenMinutes) {
-  Situation situation;
+/// What the journal says of a route that the balancer had lost three minutes ago.
+JournalEntry put_right(const Situation& situation) {
   JournalEntry entry;
   entry.domain = "local";
   entry.unit = "checkout";
@@ -166,7 +165,13 @@ TEST_F(Page, WhatWasMendedLatelyIsStillToldForTenMinutes) {
   entry.reason = kRouteLost;
   entry.outcome = JournalEntry::Outcome::kDone;
   entry.intended = situation.now - minutes(3);
-  situation.history = {entry};
+  return entry;
+}
+
+/// Within a second or two all is well again; whoever looks later wants to know what that was.
+TEST_F(Page, WhatWasMendedLatelyIsStillToldForTenMinutes) {
+  Situation situation;
+  situation.history = {put_right(situation)};
   Instance& instance = situation.stack("cart", {0, 9, 1}).running->instances.at(0);
   instance.restarts = 1;
   instance.since = situation.now - minutes(9);
@@ -185,14 +190,7 @@ TEST_F(Page, WhatWasMendedLatelyIsStillToldForTenMinutes) {
 
 TEST_F(Page, WhatIsUndoneEachTimeIsAFightAndNotMended) {
   Situation situation;
-  JournalEntry entry;
-  entry.domain = "local";
-  entry.unit = "checkout";
-  entry.effect = "serve";
-  entry.reason = kRouteLost;
-  entry.outcome = JournalEntry::Outcome::kDone;
-  entry.intended = situation.now - minutes(3);
-  situation.history = {entry, entry, entry};
+  situation.history.assign(3, put_right(situation));
   ViewInput input = situation.input();
   Hold hold;
   hold.cell = {"local", "checkout"};
