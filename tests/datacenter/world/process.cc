@@ -9,12 +9,14 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstddef>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -34,6 +36,19 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 }
 
 int exit_status(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status); }
+
+bool nobody_listens(std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;  // connections that ended lately are nobody
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return free;
+}
 
 std::string slurp(const std::string& path) {
   std::ostringstream text;
@@ -235,24 +250,38 @@ Answer http_get(std::uint16_t port, const std::string& path, Seconds limit) {
   return answer;
 }
 
-std::uint16_t free_port(std::uint16_t count) {
+std::uint16_t free_port() {
   // Below both the kernel's own range and the one of stacks, so that nobody is given it in the meantime.
-  constexpr std::uint16_t kFirst = 12000, kLast = 19000;
-  static std::uint16_t next = static_cast<std::uint16_t>(kFirst + ::getpid() % 5000);
-  for (int tries = 0; tries < 1000; ++tries) {
-    if (next + count > kLast) next = kFirst;
-    const std::uint16_t port = next;
-    next = static_cast<std::uint16_t>(next + count);
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    ::close(fd);
-    if (free) return port;
+  constexpr int kFirst = 19000, kCount = 1000;
+  static int next = ::getpid();
+  for (int tries = 0; tries < kCount; ++tries) {
+    const auto port = static_cast<std::uint16_t>(kFirst + next++ % kCount);
+    if (nobody_listens(port)) return port;
   }
   return 0;
+}
+
+PortBlock::PortBlock() {
+  constexpr int kFirst = 12000, kBlocks = 69;
+  static int next = ::getpid();
+  for (int tries = 0; tries < kBlocks && first_ == 0; ++tries) {
+    const auto first = static_cast<std::uint16_t>(kFirst + next++ % kBlocks * kSize);
+    held_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_un name{};  // begins with a zero: it is in no folder, and goes with its process
+    name.sun_family = AF_UNIX;
+    const std::string text = "nelson-test-ports-" + std::to_string(first);
+    text.copy(name.sun_path + 1, sizeof name.sun_path - 1);
+    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+    const bool ours = ::bind(held_, reinterpret_cast<const sockaddr*>(&name), length) == 0;
+    if (ours && nobody_listens(first) && nobody_listens(static_cast<std::uint16_t>(first + 1)))
+      first_ = first;
+    else
+      ::close(std::exchange(held_, -1));
+  }
+}
+
+PortBlock::~PortBlock() {
+  if (held_ >= 0) ::close(held_);
 }
 
 }  // namespace nelson::datacenter

@@ -81,8 +81,27 @@ struct Answer {
 /// GET http://127.0.0.1:port/path on a connection of its own.
 Answer http_get(std::uint16_t port, const std::string& path, Seconds limit = Seconds(10));
 
-/// The first of `count` ports, none of which is given again soon, outside the ranges that a local domain uses. Nobody listens on the first
-/// at 127.0.0.1, at this moment. One thread.
-std::uint16_t free_port(std::uint16_t count = 1);
+/// A port that is not given again soon, outside the ranges that a local domain uses. Nobody listens on it at 127.0.0.1, at this moment. One
+/// thread.
+std::uint16_t free_port();
+
+/// Ports for one world, which no other on this machine is given while this lives, in whatever process: who has them holds a socket of
+/// that name. Nobody listens on the first two at 127.0.0.1. One thread.
+class PortBlock {
+ public:
+  static constexpr int kSize = 101;
+
+  PortBlock();
+  ~PortBlock();
+  PortBlock(const PortBlock&) = delete;
+  PortBlock& operator=(const PortBlock&) = delete;
+
+  /// 0 when all are taken.
+  [[nodiscard]] std::uint16_t first() const { return first_; }
+
+ private:
+  int held_ = -1;
+  std::uint16_t first_ = 0;
+};
 
 }  // namespace nelson::datacenter

@@ -132,7 +132,8 @@ class World {
   void sweep_groups() const;
 
   std::string folder_, domain_folder_, store_folder_, owner_, broken_;
-  std::uint16_t page_port_ = 0;
+  PortBlock ports_;  // the page's, those of instances, and the stable ones
+  std::uint16_t page_port_ = ports_.first();
   Background controller_;
 };
 
