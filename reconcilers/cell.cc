@@ -230,8 +230,10 @@ Cell cell_with(const Wants& wants, const CellKey& key, const Desired& desired, c
     c.job = !identity.spec.schedule.empty();
     c.serves = !c.job && !identity.spec.ports.empty();
     c.healthy = c.observed != nullptr && cell.domain != nullptr && healthy(*c.observed, *cell.domain, now);
-    c.named = std::any_of(cell.candidates.begin(), cell.candidates.end(),
-                          [&](const Candidate& candidate) { return same_place(identity, *candidate.desired); });
+    c.named = std::any_of(cell.candidates.begin(), cell.candidates.end(), [&](const Candidate& candidate) {
+      const DesiredStack& wants = *candidate.desired;
+      return same_place(identity, wants) && (!wants.patch || wants.version.major == identity.version.major);
+    });
     const DesiredRepository* const repository = find_in(desired.repositories, identity.repository);
     // A domain that is leaving says itself that it wants nothing, whatever its repositories say.
     c.absence_known = !cell.contested && (repository == nullptr || repository->state == RepositoryState::kCurrent ||

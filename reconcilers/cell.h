@@ -30,7 +30,7 @@ struct Case {
   bool job = false;
   bool serves = false;  // has ports and is no job: takes traffic
   bool healthy = false;
-  bool named = false;          // Git names its (namespace, plan), be it as another stack
+  bool named = false;          // Git names its (namespace, plan), be it as another stack; a patch does so for its major only
   bool absence_known = false;  // when it is not named: its repository was read whole, or its domain is leaving: it has left Git
   std::int32_t percent = 0;    // of its service's traffic, as recorded
   std::vector<std::string> callers;  // live stacks whose calls it may get, sorted

@@ -93,6 +93,9 @@ class Checker {
 
   void check(bool holds, const char* invariant, const std::string& what);
   [[nodiscard]] const Wanted* wanted(const std::string& domain, const std::string& stack) const;
+  /// The patch of that name, when a stack of its major lives: whether that is needed is not looked at.
+  [[nodiscard]] bool patched(const std::string& domain, const Identity& stack) const;
+  [[nodiscard]] const Wanted* patch(const std::string& domain, const std::string& stack, const FakeTruth& truth) const;
   /// Of the repositories that claim a unit, the one whose stack lives; "" when none or several do.
   [[nodiscard]] std::string claimant(const std::string& domain, const std::string& unit, const FakeTruth& truth) const;
   /// Whether two repositories claim it and this one's is not the one that decides.
@@ -121,9 +124,12 @@ class Checker {
   void rest_of_domain(const std::string& domain, const DomainSettings& settings, const FakeTruth& truth);
   void rest_of_wanted(const std::string& domain, const std::string& name, const Wanted& wanted, const DomainSettings& settings,
                       const FakeTruth& truth);
+  void rest_of_patch(const std::string& domain, const std::string& name, const Wanted& patch, const FakeTruth& truth);
   /// Whether something that lives calls it, or something wanted that is to be launched would.
   [[nodiscard]] bool awaited(const std::string& domain, const Wanted& wanted, const FakeTruth& truth) const;
   [[nodiscard]] bool can_be_launched(const std::string& domain, const Wanted& wanted, int depth) const;
+  /// Whether a caller or a policy keeps it.
+  [[nodiscard]] bool needed_by_somebody(const std::string& domain, const StackRecord& record, const FakeTruth& truth) const;
   [[nodiscard]] bool may_stay(const std::string& domain, const StackRecord& record, const FakeTruth& truth) const;
 
   Options options_;
@@ -134,7 +140,7 @@ class Checker {
 
   std::shared_ptr<const Desired> desired_;
   Duration desired_at_{};
-  std::map<Where, Wanted> wanted_;
+  std::map<Where, Wanted> wanted_, patches_;
   Intents intents_;
   std::uint64_t sequence_ = 0;
   Duration at_{};       // of what is being looked at

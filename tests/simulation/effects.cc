@@ -87,4 +87,16 @@ const Intent* Intents::carry_out(const std::string& domain, const Write& write) 
   return &batch.intents[at];
 }
 
+bool live(const StackRecord& record) {
+  return record.identity.owner == "ours" && record.launched && !record.retiring && !record.removed;
+}
+bool is_job(const StackRecord& record) { return !record.identity.spec.schedule.empty(); }
+bool serves(const Identity& identity) { return identity.spec.schedule.empty() && !identity.spec.ports.empty(); }
+
+int percent_of(const TrafficRecord& record, const std::string& stack) {
+  for (const Weight& weight : record.weights)
+    if (weight.stack == stack) return weight.percent;
+  return 0;
+}
+
 }  // namespace nelson::simulation

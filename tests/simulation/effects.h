@@ -103,4 +103,11 @@ class Intents {
   std::map<std::uint64_t, Intent> open_;
 };
 
+/// Launched and not on its way out. Of ours only: others' stacks decide nothing.
+[[nodiscard]] bool live(const StackRecord& record);
+[[nodiscard]] bool is_job(const StackRecord& record);
+[[nodiscard]] bool serves(const Identity& identity);
+/// 0 when the record does not name it.
+[[nodiscard]] int percent_of(const TrafficRecord& record, const std::string& stack);
+
 }  // namespace nelson::simulation

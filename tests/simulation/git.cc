@@ -86,6 +86,25 @@ void GitWorld::sync() {
   }
 }
 
+void GitWorld::add_stacks(const std::string& name, const Repository& repository, const Commit& commit, const UnitText& text,
+                          bool patch, DesiredCell& cell) {
+  for (const std::string& name_space : text.name_spaces)
+    for (const std::string& plan : text.plans) {
+      DesiredStack stack;
+      stack.name_space = name_space;
+      stack.plan = plan;
+      stack.repository = name;
+      stack.commit = commit.id;
+      stack.version = text.version;
+      stack.artifact.command = {text.command};
+      stack.spec = text.spec;
+      stack.settings = text.settings;
+      stack.fresh = repository.fetched;
+      stack.patch = patch;
+      cell.stacks.push_back(std::move(stack));
+    }
+}
+
 /// The newest commit that reads is in force; nothing leaves Git while the head does not read or was not reached.
 void GitWorld::add(const std::string& name, const Repository& repository, Desired& out) const {
   DesiredRepository& said = out.repositories[name];
@@ -94,27 +113,26 @@ void GitWorld::add(const std::string& name, const Repository& repository, Desire
   if (!log.empty()) said.head = log.back().id;
   if (good == log.rend()) return;
   said.state = repository.current && good == log.rbegin() ? RepositoryState::kCurrent : RepositoryState::kLastGood;
-  for (const auto& [unit, text] : good->units)
+  for (const auto& [unit, text] : good->units) {
+    std::map<std::uint32_t, std::pair<const Commit*, const UnitText*>> patches;  // by major
+    for (const Commit& commit : log) {
+      const auto before = commit.units.find(unit);
+      if (!tags_ || before == commit.units.end() || before->second.version.major >= text.version.major) continue;
+      auto& [at, highest] = patches[before->second.version.major];
+      if (highest == nullptr || highest->version <= before->second.version)
+        std::tie(at, highest) = std::tuple(&commit, &before->second);
+    }
     for (const std::string& domain : text.domains) {
       if (!out.domains.contains(domain)) continue;
       DesiredCell& cell = out.cells[{domain, unit}];
       if (!cell.stacks.empty() && cell.claimants.empty()) cell.claimants.push_back(cell.stacks.front().repository);
       if (!cell.claimants.empty()) cell.claimants.push_back(name);
-      for (const std::string& name_space : text.name_spaces)
-        for (const std::string& plan : text.plans) {
-          DesiredStack stack;
-          stack.name_space = name_space;
-          stack.plan = plan;
-          stack.repository = name;
-          stack.commit = good->id;
-          stack.version = text.version;
-          stack.artifact.command = {text.command};
-          stack.spec = text.spec;
-          stack.settings = text.settings;
-          stack.fresh = repository.fetched;
-          cell.stacks.push_back(std::move(stack));
-        }
+      add_stacks(name, repository, *good, text, false, cell);
+      for (const auto& [major, patch] : patches)
+        if (std::find(patch.second->domains.begin(), patch.second->domains.end(), domain) != patch.second->domains.end())
+          add_stacks(name, repository, *patch.first, *patch.second, true, cell);
     }
+  }
 }
 
 std::shared_ptr<const Desired> GitWorld::desired() {
@@ -130,7 +148,7 @@ std::shared_ptr<const Desired> GitWorld::desired() {
   for (const auto& [name, repository] : repositories_) add(name, repository, *made);
   each_for_writing(made->cells, [](const CellKey&, DesiredCell& cell) {
     std::sort(cell.stacks.begin(), cell.stacks.end(), [](const DesiredStack& a, const DesiredStack& b) {
-      return std::tie(a.name_space, a.plan, a.repository) < std::tie(b.name_space, b.plan, b.repository);
+      return std::tie(a.name_space, a.plan, a.repository, a.version) < std::tie(b.name_space, b.plan, b.repository, b.version);
     });
   });
   if (!desired_ || !(*desired_ == *made)) desired_ = std::move(made);

@@ -37,7 +37,8 @@ struct ControlText {
 /// mirror outlives the controller; what was fetched since it started does not. Equal calls give equal values.
 class GitWorld {
  public:
-  explicit GitWorld(ControlText control) : control_{{control_id(), std::move(control), 0}} { mirrored_control_ = 0; }
+  /// With `tags` the highest version that a log has of each lower major is a patch.
+  GitWorld(ControlText control, bool tags) : tags_(tags), control_{{control_id(), std::move(control), 0}} { mirrored_control_ = 0; }
 
   // ---- authors and hosts
 
@@ -87,7 +88,10 @@ class GitWorld {
   std::string control_id() { return id_of("c0"); }
   std::string id_of(const std::string& prefix);
   void add(const std::string& name, const Repository& repository, Desired& out) const;
+  static void add_stacks(const std::string& name, const Repository& repository, const Commit& commit, const UnitText& text,
+                         bool patch, DesiredCell& cell);
 
+  bool tags_ = false;
   std::uint64_t commits_ = 0;
   std::map<std::string, Repository> repositories_;
   std::vector<ControlCommit> control_;

@@ -51,7 +51,7 @@ void settle_neighbour(FakeWorld& world, const DomainSettings& settings) {
 
 Outside::Outside(const Scenario& scenario)
     : scenario_(scenario),
-      git_(first_control(scenario.shape)),
+      git_(first_control(scenario.shape), scenario.shape.tags),
       variants_(static_cast<std::size_t>(scenario.shape.units), -1),
       instances_(variants_.size(), 0),
       disputed_(variants_.size(), false) {

@@ -143,6 +143,7 @@ Shape draw_shape(std::uint64_t seed, Dice& dice) {
   shape.idle = dice.chance(8);
   shape.balancer = !dice.chance(5);
   shape.brake = dice.chance(30) ? 1 : 5;
+  shape.tags = seed % 3 == 0;  // no draw: other seeds stay as they are
   shape.full_pass = dice.chance(10) ? Duration(minutes(1)) : Duration(minutes(5));
   return shape;
 }

@@ -80,6 +80,7 @@ struct Shape {
   bool balancer = true;
   std::uint32_t brake = 5;
   Duration full_pass{};
+  bool tags = false;   // repositories release by tags: lower majors have patches
   bool guided = true;  // the calm of each day mends what is broken and acknowledges what the brake holds
 };
 
