@@ -326,13 +326,6 @@ TEST(Reading, TagsOfLowerMajorsGivePatches) {
   ASSERT_FALSE(desired->problems.empty());
   for (const Problem& problem : desired->problems) EXPECT_TRUE(problem.warning) << to_string(problem);
 
-  // What may not be claimed now is no patch, and costs the release nothing.
-  world.watch("shop", shop.url(), "release: tags\nmay: {instances: 1}\n");
-  shop.write(".nelson.yml", well + "# again\n");
-  shop.commit("again");
-  const auto later = synced(*gitsync);
-  EXPECT_EQ(later->repositories.at("shop").state, RepositoryState::kCurrent) << problems_of(*later);
-
   // A working copy is asked about beside the patches that are there, and is one itself when its major is a lower one.
   const auto overlaid = [&](const std::string& version) {
     shop.write("basket.deployable.yml", image_of("basket", version));
@@ -347,6 +340,34 @@ TEST(Reading, TagsOfLowerMajorsGivePatches) {
   EXPECT_EQ(overlaid("2.5.0"), "0.9.0 patch\n1.1.0 patch\n2.5.0 patch\n3.1.0\n");
   EXPECT_EQ(overlaid("1.0.9"), "0.9.0 patch\n1.1.0 patch\n2.0.0 patch\n3.1.0\n") << "1.1.0 is a higher one";
 }
+
+/// The basket's wanted versions where a repository may ask for one instance and its tag `version` asks for two.
+std::string allowed_without(const std::string& version, RepositoryState state, bool warning) {
+  World world;
+  const Git shop(world.path("shop"));
+  for (const std::string tag : {"1.0.0", "2.0.0", "3.0.0"}) {
+    shop.write(".nelson.yml", manifest_of({"basket"}, tag == version ? 2 : 1));
+    shop.write("basket.deployable.yml", image_of("basket", tag));
+    shop.commit(tag);
+    shop({"tag", tag});
+  }
+  world.watch("shop", shop.url(), "release: tags\nmay: {instances: 1}\n");
+  const auto desired = synced(*world.open());
+  EXPECT_EQ(desired->repositories.at("shop").state, state) << problems_of(*desired);
+  const Problem* const problem = problem_of(*desired, "ClaimRefused", "shop");
+  EXPECT_TRUE(problem != nullptr && problem->warning == warning) << problems_of(*desired);
+  const auto cell = desired->cells.find({"local", "basket"});
+  std::string out;
+  if (cell != desired->cells.end())
+    for (const DesiredStack& stack : cell->second.stacks) out += to_string(stack.version) + ' ';
+  return out;
+}
+
+TEST(Reading, APatchThatIsRefusedCostsTheReleaseNothing) {
+  EXPECT_EQ(allowed_without("2.0.0", RepositoryState::kCurrent, true), "1.0.0 3.0.0 ");
+}
+
+TEST(Reading, AReleaseThatIsRefusedHasNoPatches) { EXPECT_EQ(allowed_without("3.0.0", RepositoryState::kLastGood, false), ""); }
 
 // --- overlays ---
 

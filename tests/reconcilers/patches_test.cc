@@ -123,7 +123,6 @@ TEST(Patches, OfAnOldMemoryOfGitChangeNothing) {
 
 TEST(Patches, CallNobodyUntilTheyAreNeeded) {
   World world;
-  world.settings().retire_idle = true;
   DesiredStack current = world.want("howdy", "2.0.0");
   DesiredStack patch = current;
   patch.version = {1, 0, 0};
