@@ -519,10 +519,9 @@ class Reader {
     bool highest = true;
     for (const Candidate& candidate : candidates)
       for (Wanting& wanting : units) {
-        const bool patch = wanting.released.has_value();
         const Reply<bool> released = release_by_tag(wanting, candidate, out);
         if (!released) return released.failure();
-        if (*released && !patch) highest = highest && wanting.highest;
+        if (*released && !out.releases.back().patch) highest = highest && wanting.highest;
       }
     for (const Wanting& wanting : units) {
       if (wanting.released) continue;
