@@ -35,7 +35,6 @@ constexpr int kUsage = 64;
 constexpr int kOtherLives = 75;
 constexpr auto kPatience = std::chrono::minutes(1);  // a run that is later was missed
 constexpr std::int32_t kMostInstances = 1000;
-constexpr auto kNever = Clock::time_point::max();
 
 struct Arguments {
   std::string folder;
@@ -132,7 +131,7 @@ class Supervisor {
   std::map<std::int32_t, std::unique_ptr<SupervisedInstance>> instances_;
   std::optional<SupervisorState> former_;
   Clock::time_point look_again_{};
-  Clock::time_point save_again_ = kNever;
+  Clock::time_point save_again_ = SupervisedInstance::kNever;
   std::string save_problem_;
 
   JobState job_;
@@ -414,7 +413,7 @@ void Supervisor::save() {
   if (problem != save_problem_) stack_.say(saved ? "state saved again" : "state not saved: " + problem);
   save_problem_ = problem;
   if (saved) saved_result_ = job_.last;
-  save_again_ = saved ? kNever : Clock::now() + seconds(1);
+  save_again_ = saved ? SupervisedInstance::kNever : Clock::now() + seconds(1);
 }
 
 void Supervisor::remove_folder() {
@@ -436,7 +435,8 @@ int Supervisor::run() {
     if (done_) break;
     const auto until = deadline();
     const auto most = server_->has_clients() ? seconds(30) : seconds(60);
-    const auto wait = until == kNever ? milliseconds(most) : std::chrono::ceil<milliseconds>(until - Clock::now());
+    const auto wait =
+        until == SupervisedInstance::kNever ? milliseconds(most) : std::chrono::ceil<milliseconds>(until - Clock::now());
     stack_.loop.run_once(std::clamp<milliseconds>(wait, milliseconds(0), most));
   }
   const bool for_good = mode_ == Mode::kStopping;

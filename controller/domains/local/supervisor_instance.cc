@@ -20,7 +20,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr auto kNotDue = SupervisedInstance::Clock::time_point::max();
 constexpr auto kSettled = seconds(60);  // having run so long, a crash is a first one again
 constexpr auto kLongestPause = seconds(60);
 constexpr auto kLookAgain = milliseconds(10);  // at what is being ended, and twice as long after each look
@@ -73,12 +72,12 @@ void SupervisedInstance::remember(const SupervisorState::Process& process, const
 
 void SupervisedInstance::want() {
   wanted_ = true;
-  if (phase_ == Phase::kNone && next_start_ == kNotDue) next_start_ = Clock::now();
+  if (phase_ == Phase::kNone && next_start_ == kNever) next_start_ = Clock::now();
 }
 
 void SupervisedInstance::unwant() {
   wanted_ = false;
-  next_start_ = kNotDue;
+  next_start_ = kNever;
   if (phase_ == Phase::kNone || phase_ == Phase::kStopping) return;
   enter(InstanceState::kStopping);
   health_ = Health::kUnknown;
@@ -189,7 +188,7 @@ bool SupervisedInstance::fork_program(std::string& problem) {
 }
 
 void SupervisedInstance::start(Clock::time_point now) {
-  next_start_ = kNotDue;
+  next_start_ = kNever;
   if (attempted_) ++restarts_;
   enter(InstanceState::kStarting);
   if (const Status ports = claim_ports(); !ports) return fail(now, ports.error().message);
@@ -327,7 +326,7 @@ void SupervisedInstance::finish(Clock::time_point now) {
   phase_ = Phase::kNone;
   pid_ = 0;
   start_time_ = 0;
-  look_again_ = kill_at_ = kNotDue;
+  look_again_ = kill_at_ = kNever;
   stack_.groups.remove("i" + std::to_string(index_));
   stack_.say("instance " + std::to_string(index_) + ": " + end_.text + (asked ? ", as asked" : ""));
   stack_.changed();
@@ -433,7 +432,7 @@ void SupervisedInstance::tick(Clock::time_point now) {
 }
 
 SupervisedInstance::Clock::time_point SupervisedInstance::deadline() const {
-  Clock::time_point first = kNotDue;
+  Clock::time_point first = kNever;
   if (phase_ == Phase::kNone) first = next_start_;
   if (phase_ == Phase::kStopping || phase_ == Phase::kClearing) first = look_again_;
   if (phase_ == Phase::kLive && running_ && !detail_.empty()) first = started_at_ + kSettled;

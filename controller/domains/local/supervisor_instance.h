@@ -43,6 +43,7 @@ struct InstanceEnd {
 class SupervisedInstance {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr Clock::time_point kNever = Clock::time_point::max();  // when what is not due comes
   enum class Next { kRestart, kRest };
   /// Asked when an attempt that nobody asked to stop is over, and everything of it gone.
   using OnEnd = std::function<Next(const InstanceEnd&)>;
